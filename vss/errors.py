@@ -1,0 +1,212 @@
+"""Every error of the project, and what the loop does with each.
+
+    VssError
+    ├── UsageError                 what the user gave cannot work: one line with the fix, exit code 2
+    │   ├── ConfigError            a setting, flag or file
+    │   ├── ModelError             a model that cannot be served
+    │   │   ├── ModelNotFound
+    │   │   ├── ModelCorrupt
+    │   │   └── ModelUnsupported   loads, but its inputs or outputs are none we know
+    │   └── LocalError             the Kafka or Redis that `vss up` runs on this machine
+    ├── BadRecord                  this one record can never be processed
+    │   ├── MissingKey
+    │   ├── EmptyValue
+    │   ├── BadHeader
+    │   ├── UnsupportedContentType
+    │   ├── UndecodableImage
+    │   ├── ImageTooLarge
+    │   ├── RecordTooLarge
+    │   └── MalformedEvent
+    ├── InferenceFailed            the model raised on this record
+    ├── StreamError                between us and Kafka
+    │   ├── BrokerUnavailable      it may come back
+    │   ├── TransactionAborted     nothing of the batch became visible
+    │   └── Fenced                 another instance took over, or the broker forgot us
+    ├── CacheUnavailable           Redis is away; it may come back
+    ├── SourceError                a camera's input
+    │   ├── SourceUnavailable      cannot be opened or has dropped; it may come back
+    │   └── SourceUnreadable       will never open (no such file, no video in it)
+    └── BrokenPromise              a bug of ours: a step gave not exactly one outcome a record
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class VssError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        fix: What the user can do about it, in one imperative sentence; empty when nothing is known.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class UsageError(VssError):
+    """What the user gave cannot work."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A setting, flag or file is wrong."""
+
+
+class ModelError(UsageError):
+    """A model cannot be served."""
+
+
+class ModelNotFound(ModelError):
+    """No such model, version or file."""
+
+
+class ModelCorrupt(ModelError):
+    """The file is no model, or not the one that was stored."""
+
+
+class ModelUnsupported(ModelError):
+    """The model loads, but its inputs or outputs are none we know."""
+
+
+class LocalError(UsageError):
+    """The local Kafka or Redis could not be installed, started or stopped."""
+
+
+class BadRecord(VssError):
+    """This one record can never be processed."""
+
+
+class MissingKey(BadRecord):
+    """The record has no key, so its camera or sensor is unknown."""
+
+
+class EmptyValue(BadRecord):
+    """The record has no value."""
+
+
+class BadHeader(BadRecord):
+    """A header we read has a value we cannot."""
+
+
+class UnsupportedContentType(BadRecord):
+    """`datacontenttype` names a format that no codec reads, or another than the bytes are in."""
+
+
+class UndecodableImage(BadRecord):
+    """The bytes are no whole image."""
+
+
+class ImageTooLarge(BadRecord):
+    """The image's header announces more pixels than the limit; it was not decoded."""
+
+
+class RecordTooLarge(BadRecord):
+    """The value is larger than the limit, in bytes."""
+
+
+class MalformedEvent(BadRecord):
+    """A JSON value does not fit its schema."""
+
+
+class InferenceFailed(VssError):
+    """The model raised on this record."""
+
+
+class StreamError(VssError):
+    """Between us and Kafka."""
+
+
+class BrokerUnavailable(StreamError):
+    """No broker answers; it may come back."""
+
+
+class TransactionAborted(StreamError):
+    """Nothing of the transaction became visible; its records are read again."""
+
+
+class Fenced(StreamError):
+    """Another instance took over, or the broker forgot us; only a new client helps."""
+
+
+class CacheUnavailable(VssError):
+    """Redis is away; it may come back."""
+
+
+class SourceError(VssError):
+    """A camera's input."""
+
+
+class SourceUnavailable(SourceError):
+    """The input cannot be opened or has dropped; it may come back."""
+
+
+class SourceUnreadable(SourceError):
+    """The input will never open."""
+
+    exit_code = 2
+
+
+class BrokenPromise(VssError):
+    """A bug of ours: a step gave not exactly one outcome a record."""
+
+
+class Action(enum.Enum):
+    """What the loop does when a step raises."""
+
+    DEAD_LETTER = "dead_letter"
+    """The record goes to the dead-letter topic with its reason; its neighbours go on."""
+    RETRY = "retry"
+    """The record is tried again, `Policy.attempts` times in all, and then it is a dead letter."""
+    PAUSE = "pause"
+    """The whole batch is tried again with backoff until it passes; nothing is lost, the lag grows."""
+    REWIND = "rewind"
+    """Everything since the last commit is read again."""
+    CRASH = "crash"
+    """The process ends non-zero with the transaction aborted; another worker takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One row of the table.
+
+    Attributes:
+        action: What the loop does.
+        attempts: Tries in all, for `Action.RETRY`.
+    """
+
+    action: Action
+    attempts: int = 1
+
+
+POLICIES: Mapping[type[Exception], Policy] = {
+    BadRecord: Policy(Action.DEAD_LETTER),
+    InferenceFailed: Policy(Action.RETRY, attempts=2),
+    CacheUnavailable: Policy(Action.PAUSE),
+    BrokerUnavailable: Policy(Action.PAUSE),
+    TransactionAborted: Policy(Action.REWIND),
+    Fenced: Policy(Action.CRASH),
+    SourceError: Policy(Action.CRASH),
+    UsageError: Policy(Action.CRASH),
+    BrokenPromise: Policy(Action.CRASH),
+    # What nobody foresaw is a bug, but not a reason to lose the neighbours: once more, then a dead letter that says so.
+    Exception: Policy(Action.RETRY, attempts=2),
+}
+
+
+def policy_for(error: BaseException) -> Policy:
+    """Returns the row of `POLICIES` for the error's class or the nearest of its bases.
+
+    `BaseException`s that are no `Exception` (an interrupt, an exit) always crash.
+    """
+    for cls in type(error).__mro__:
+        if (policy := POLICIES.get(cls)) is not None:
+            return policy
+    return Policy(Action.CRASH)

@@ -1,0 +1,1 @@
+"""Models: manifests, versions, backends, and what comes before and after a model."""

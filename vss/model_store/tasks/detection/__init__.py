@@ -1,0 +1,1 @@
+"""Object detection: heads, letterbox, non-maximum suppression."""

@@ -1,0 +1,1 @@
+"""What travels: frame headers, readings, events, the envelope and the topic catalogue."""

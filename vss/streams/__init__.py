@@ -1,0 +1,1 @@
+"""Kafka: ports, adapters, the in-memory twin, micro-batches, checkpoints, dead letters."""

@@ -1,0 +1,1 @@
+"""Public fakes and builders for people who test against the fleet."""

@@ -1,0 +1,1 @@
+"""The programs: cameras, the loop and its steps."""

@@ -1,0 +1,1 @@
+"""Cameras: a source is opened, paced, buffered, encoded and published."""
