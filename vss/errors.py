@@ -1,33 +1,32 @@
-"""Every error of the project, and what the loop does with each.
+"""Every error of the project, and what the loop does with each."""
 
-    VssError
-    ├── UsageError                 what the user gave cannot work: one line with the fix, exit code 2
-    │   ├── ConfigError            a setting, flag or file
-    │   ├── ModelError             a model that cannot be served
-    │   │   ├── ModelNotFound
-    │   │   ├── ModelCorrupt
-    │   │   └── ModelUnsupported   loads, but its inputs or outputs are none we know
-    │   └── LocalError             the Kafka or Redis that `vss up` runs on this machine
-    ├── BadRecord                  this one record can never be processed
-    │   ├── MissingKey
-    │   ├── EmptyValue
-    │   ├── BadHeader
-    │   ├── UnsupportedContentType
-    │   ├── UndecodableImage
-    │   ├── ImageTooLarge
-    │   ├── RecordTooLarge
-    │   └── MalformedEvent
-    ├── InferenceFailed            the model raised on this record
-    ├── StreamError                between us and Kafka
-    │   ├── BrokerUnavailable      it may come back
-    │   ├── TransactionAborted     nothing of the batch became visible
-    │   └── Fenced                 another instance took over, or the broker forgot us
-    ├── CacheUnavailable           Redis is away; it may come back
-    ├── SourceError                a camera's input
-    │   ├── SourceUnavailable      cannot be opened or has dropped; it may come back
-    │   └── SourceUnreadable       will never open (no such file, no video in it)
-    └── BrokenPromise              a bug of ours: a step gave not exactly one outcome a record
-"""
+# VssError
+# ├── UsageError                 what the user gave cannot work: one line with the fix, exit code 2
+# │   ├── ConfigError            a setting, flag or file
+# │   ├── ModelError             a model that cannot be served
+# │   │   ├── ModelNotFound
+# │   │   ├── ModelCorrupt
+# │   │   └── ModelUnsupported   loads, but its inputs or outputs are none we know
+# │   └── LocalError             the Kafka or Redis that `vss up` runs on this machine
+# ├── BadRecord                  this one record can never be processed
+# │   ├── MissingKey
+# │   ├── EmptyValue
+# │   ├── BadHeader
+# │   ├── UnsupportedContentType
+# │   ├── UndecodableImage
+# │   ├── ImageTooLarge
+# │   ├── RecordTooLarge
+# │   └── MalformedEvent
+# ├── InferenceFailed            the model raised on this record
+# ├── StreamError                between us and Kafka
+# │   ├── BrokerUnavailable      it may come back
+# │   ├── TransactionAborted     nothing of the batch became visible
+# │   └── Fenced                 another instance took over, or the broker forgot us
+# ├── CacheUnavailable           Redis is away; it may come back
+# ├── SourceError                a camera's input
+# │   ├── SourceUnavailable      cannot be opened or has dropped; it may come back
+# │   └── SourceUnreadable       will never open (no such file, no video in it)
+# └── BrokenPromise              a bug of ours: a step gave not exactly one outcome a record
 
 from __future__ import annotations
 
