@@ -1,0 +1,109 @@
+"""The `vss` command: finds the subcommand, turns errors into one line with the fix."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from vss import __version__
+
+# Name → where it is and what `vss --help` says, so that the help needs none of the commands' imports.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("vss.cli.up:up", "Start a local Kafka and Redis."),
+    "down": ("vss.cli.down:down", "Stop the local Kafka and Redis."),
+    "status": ("vss.cli.status:status", "Show whether the local Kafka and Redis run, and where."),
+    "demo": ("vss.cli.demo:demo", "Run the whole fleet on this machine for a while and show what it does."),
+    "topics": ("vss.cli.topics:topics", "Create, list and describe the fleet's topics."),
+    "camera": ("vss.cli.camera:camera", "Publish frames of one or many cameras."),
+    "worker": ("vss.cli.worker:worker", "Run a worker: detect or cache."),
+    "infer": ("vss.cli.infer:infer", "Run a model on images, folders and videos, without Kafka."),
+    "tail": ("vss.cli.tail:tail", "Follow a topic."),
+    "latest": ("vss.cli.latest:latest", "Show the latest result of a camera."),
+    "audit": ("vss.cli.audit:audit", "Check that every frame has exactly one outcome."),
+    "models": ("vss.cli.models:models", "Add, list and show models of the store."),
+    "doctor": ("vss.cli.doctor:doctor", "Check broker, topics, Redis and model, and name the fix of each failure."),
+    "schemas": ("vss.cli.schemas:schemas", "Print JSON Schema and AsyncAPI of everything that travels."),
+    "bench": ("vss.cli.bench:bench", "Measure the fleet on this machine."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command when it is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--debug", is_flag=True, envvar="VSS_DEBUG", help="Show tracebacks and debug logs.")
+@click.version_option(__version__, prog_name="vss")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """A Kafka-driven fleet of inference workers for cameras and sensors.
+
+    \b
+    Example:
+      vss up                                        start a local Kafka and Redis
+      vss topics create
+      vss camera gate rtsp://192.168.1.20/stream &  publish a camera
+      vss worker detect --model yolo.onnx &         detect, one event a frame
+      vss tail detections                           watch
+    """
+    ctx.obj = debug
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 well, 1 failed, 2 the user can fix it."""
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments or bool(os.environ.get("VSS_DEBUG"))
+    # `vss worker detect --debug` means the same as `vss --debug worker detect`.
+    arguments = (["--debug"] if debug else []) + [argument for argument in arguments if argument != "--debug"]
+    try:
+        code: Any = cli.main(arguments, prog_name="vss", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _explain(error)
+        sys.exit(getattr(error, "exit_code", 1))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> None:
+    from vss.errors import VssError
+
+    if isinstance(error, VssError):
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(str(error), err=True)
+        if error.fix:
+            click.secho("fix:   ", fg="green", bold=True, nl=False, err=True)
+            click.echo(error.fix, err=True)
+        return
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(f"unexpected {type(error).__name__}: {error}", err=True)
+    click.echo("This is a bug; run again with --debug and report what it prints.", err=True)

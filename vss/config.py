@@ -1,0 +1,174 @@
+"""Every setting, its default and its limits; `docs/configuration.md` is made from here.
+
+Where a value comes from, first wins: a flag, the environment (`VSS_KAFKA__BOOTSTRAP_SERVERS`), `vss.toml`, the local
+fleet that `vss up` started in this folder, the default below.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from vss.errors import ConfigError
+
+DEFAULT_FILE = Path("vss.toml")
+
+
+class Section(BaseModel):
+    """A table of `vss.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Section):
+    """The cluster and how we talk to it."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers, `host:port` separated by commas.")
+    group_protocol: Literal["consumer", "classic"] = Field(
+        "consumer", description="`consumer` is KIP-848 (Kafka 4); `classic` also works with older clusters."
+    )
+    session_timeout_ms: int = Field(
+        6000, ge=1000, description="`classic` only: a dead worker's partitions are orphaned for this long."
+    )
+    transaction_timeout_ms: int = Field(
+        8000, ge=1000, description="A dead worker's open transaction holds readers back for at most this long."
+    )
+    topic_prefix: str = Field("vss.", description="What every topic's name starts with.")
+    replication_factor: int = Field(1, ge=1, description="For topics that `vss topics create` makes.")
+    properties: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="Any librdkafka property (TLS, SASL, …) for every client; wins over ours."
+    )
+
+
+class RedisSettings(Section):
+    """The view of the result topics."""
+
+    url: str = Field(
+        "redis://127.0.0.1:6379/0", description="`redis://`, `rediss://` or `unix://`; may hold a password."
+    )
+    ttl_s: int = Field(3600, ge=1, description="How long a result stays readable, seconds.")
+    key_prefix: str = Field("vss:", description="What every key starts with.")
+    timeout_s: float = Field(2.0, gt=0, description="Limit of a call, seconds.")
+
+
+class ModelSettings(Section):
+    """The model store and how models run."""
+
+    store: Path = Field(Path("models"), description="Folder of the model store.")
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        "auto", description="`auto` takes CUDA where onnxruntime-gpu finds one, else the CPU."
+    )
+    threads: int = Field(0, ge=0, description="Frames in inference at once on the CPU; 0 is one a core.")
+    confidence: float | None = Field(None, ge=0, le=1, description="Lowest confidence; the manifest's, else 0.5.")
+    iou: float | None = Field(
+        None, ge=0, le=1, description="IoU above which boxes of a class merge; the manifest's, else 0.4."
+    )
+    classes: tuple[str, ...] | None = Field(None, description="Report only these classes.")
+    max_detections: int = Field(300, ge=1, description="Objects an event may hold.")
+
+
+class LoopSettings(Section):
+    """The loop every worker runs in."""
+
+    group: str | None = Field(None, description="Consumer group; `{prefix}{step}` by default.")
+    max_batch: int = Field(32, ge=1, le=4096, description="Records in a micro-batch.")
+    max_batch_bytes: int = Field(32 << 20, ge=1, description="Bytes in a micro-batch.")
+    max_wait_ms: float = Field(
+        0.0, ge=0, description="How long a micro-batch may wait for more; 0 takes what is there."
+    )
+    batches_in_flight: int = Field(
+        2, ge=1, le=16, description="Micro-batches under way, so that decoding overlaps inference."
+    )
+    max_age_ms: float | None = Field(
+        None, gt=0, description="Records older than this are shed with a note; off by default."
+    )
+    stop_timeout_s: float = Field(4.0, gt=0, description="How long a stop waits for work under way.")
+    start_at: Literal["earliest", "latest"] = Field("earliest", description="Where a group without commits starts.")
+
+
+class Limits(Section):
+    """The size of everything that comes from outside."""
+
+    max_record_bytes: int = Field(8 << 20, ge=1, description="A larger record is a dead letter.")
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="A larger image is a dead letter, refused before decoding."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings; each class below it is a table of `vss.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="VSS_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    model: ModelSettings = ModelSettings()
+    loop: LoopSettings = LoopSettings()
+    limits: Limits = Limits()
+
+
+def load_settings(
+    config_file: Path | None = None, *, overrides: dict[str, Any] | None = None, local: dict[str, Any] | None = None
+) -> Settings:
+    """Merges all sources.
+
+    Args:
+        config_file: A TOML file that must exist; `vss.toml` in the working folder is read when it does.
+        overrides: What flags say, nested as in the file; wins over everything.
+        local: The addresses of a local fleet; everything wins over it.
+
+    Raises:
+        ConfigError: A file is missing or a value does not fit; names the setting and the nearest known one.
+    """
+    if config_file is not None and not config_file.is_file():
+        raise ConfigError(f"no such settings file: {config_file}", fix="name an existing file with --config")
+    path = config_file if config_file is not None else DEFAULT_FILE
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = TomlConfigSettingsSource(settings_cls, path)
+            return init_settings, env_settings, toml, InitSettingsSource(settings_cls, local or {})
+
+    try:
+        return Loaded(**(overrides or {}))
+    except ValidationError as error:
+        raise ConfigError(*_explain(error)[:1], fix=_explain(error)[1]) from error
+    except ValueError as error:  # the TOML or JSON itself does not parse
+        raise ConfigError(f"settings cannot be read: {error}", fix=f"correct {path} or the VSS_ variables") from error
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"setting {name}: {first['msg']}", f"give {name} a fitting value"
+    near = difflib.get_close_matches(name, known_settings(), n=1, cutoff=0.0)
+    return f"unknown setting {name}", f"did you mean {near[0]}?"
+
+
+def known_settings() -> list[str]:
+    """The dotted name of every setting."""
+    return [
+        f"{table}.{name}"
+        for table, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for name in field.annotation.model_fields
+    ]

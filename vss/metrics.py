@@ -1,0 +1,77 @@
+"""Every metric of the project, by name, in one place."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class Metrics:
+    """The metrics of one process. Each process, and each test, makes its own.
+
+    Attributes:
+        registry: What `/metrics` shows.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        r = self.registry
+        # Inference. The first three names are given by the dashboards users already have.
+        self.inference_requests = Counter(
+            "inference_requests_total",
+            "Inferences by model and status (ok, error)",
+            ["model_name", "status"],
+            registry=r,
+        )
+        self.inference_duration = Histogram(
+            "inference_duration_seconds", "Time of a model call", ["model_name"], buckets=_SECONDS, registry=r
+        )
+        self.gpu_memory = Gauge("gpu_memory_usage_bytes", "Memory held on the accelerator", registry=r)
+        # The loop.
+        self.outcomes = Counter("vss_outcomes_total", "Outcomes of records by kind", ["step", "kind"], registry=r)
+        self.dead_letters = Counter("vss_dead_letters_total", "Dead letters by reason", ["step", "reason"], registry=r)
+        self.shed = Counter("vss_shed_total", "Records left out on purpose, by reason", ["step", "reason"], registry=r)
+        self.errors = Counter("vss_errors_total", "Errors by class and what followed", ["error", "action"], registry=r)
+        self.batch_size = Histogram("vss_batch_size", "Records in a micro-batch", ["step"], buckets=_ITEMS, registry=r)
+        self.queue_depth = Gauge("vss_queue_depth", "Micro-batches under way (limited)", ["step"], registry=r)
+        self.frame_age = Histogram(
+            "vss_frame_age_seconds",
+            "Age since capture when the outcome is committed",
+            ["step"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.stage_seconds = Counter("vss_stage_seconds_total", "Time spent by stage", ["step", "stage"], registry=r)
+        self.lag = Gauge("vss_lag", "Records between position and end", ["topic", "partition"], registry=r)
+        self.assigned_partitions = Gauge("vss_assigned_partitions", "Partitions held", ["step"], registry=r)
+        self.rebalances = Counter("vss_rebalances_total", "Rebalances by kind", ["step", "kind"], registry=r)
+        self.transaction_seconds = Histogram(
+            "vss_transaction_seconds", "Time of a transaction", ["step"], buckets=_SECONDS, registry=r
+        )
+        self.transactions_aborted = Counter(
+            "vss_transactions_aborted_total", "Aborted transactions", ["step"], registry=r
+        )
+        # The view in Redis.
+        self.cache_up = Gauge("vss_cache_up", "1 while Redis answers, 0 while it does not", registry=r)
+        self.cache_writes = Counter(
+            "vss_cache_writes_total", "Writes to the view (written, stale)", ["result"], registry=r
+        )
+        # Cameras.
+        self.camera_up = Gauge(
+            "vss_camera_up", "1 while the source delivers, 0 while it does not", ["camera"], registry=r
+        )
+        self.frames_captured = Counter(
+            "vss_frames_captured_total", "Frames taken from the source", ["camera"], registry=r
+        )
+        self.frames_published = Counter("vss_frames_published_total", "Frames written to Kafka", ["camera"], registry=r)
+        self.frames_dropped = Counter(
+            "vss_frames_dropped_total", "Frames that never reached Kafka, by reason", ["camera", "reason"], registry=r
+        )
+        self.camera_reconnects = Counter(
+            "vss_camera_reconnects_total", "Times a source dropped", ["camera"], registry=r
+        )
+        self.camera_buffer = Gauge(
+            "vss_camera_buffer_frames", "Frames waiting to be published (limited)", ["camera"], registry=r
+        )
