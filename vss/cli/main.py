@@ -54,7 +54,7 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="vss")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """A Kafka-driven fleet of inference workers for cameras and sensors.
+    r"""A Kafka-driven fleet of inference workers for cameras and sensors.
 
     \b
     Example:

@@ -7,7 +7,8 @@ faster of the two (2.3 against 7.5 microseconds for an event of ten objects).
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,14 +18,14 @@ T = TypeVar("T")
 
 
 @functools.cache
-def adapter(schema: type[T]) -> TypeAdapter[T]:
-    """What checks and writes values of a schema."""
-    return TypeAdapter(schema)
+def adapter(schema: Hashable) -> TypeAdapter[Any]:
+    """What checks and writes values of a schema (a dataclass; hashable, so that each is built once)."""
+    return TypeAdapter(cast("type[Any]", schema))
 
 
 def encode_event(event: Any) -> bytes:
     """JSON of an event dataclass, UTF-8."""
-    return adapter(type(event)).serializer.to_json(event, by_alias=True)
+    return adapter(cast("Hashable", type(event))).serializer.to_json(event, by_alias=True)
 
 
 def decode_event(schema: type[T], value: bytes | None) -> T:
@@ -37,8 +38,9 @@ def decode_event(schema: type[T], value: bytes | None) -> T:
     if not value:
         raise EmptyValue("the record has no value")
     try:
-        return adapter(schema).validate_json(value)
+        event: T = adapter(cast("Hashable", schema)).validate_json(value)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "value"
         raise MalformedEvent(f"{where}: {first['msg']}") from error
+    return event
