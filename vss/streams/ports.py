@@ -52,8 +52,20 @@ class Source(Protocol):
             Fenced: The group no longer knows this member and cannot take it back.
         """
 
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """The next record of the partition is the one at `offset`. The partition must be assigned."""
+    def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
+        """What the group has committed, asked of the broker; None where it never did.
+
+        A transaction that is still open on a partition is waited for.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+
+    def seek(self, partition: TopicPartition, offset: int | None) -> None:
+        """The next record is the one at `offset`; None: where a group without commits starts.
+
+        The partition must be assigned.
+        """
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """No record of these is returned until `resume`; membership is kept by calling `poll`."""

@@ -1,0 +1,94 @@
+"""Which records are read, which have an outcome, which outcomes are durable.
+
+A partition has three positions, each the offset of the next record:
+
+    committed ≤ staged ≤ working
+
+working    moves when a record is taken from the source,
+staged     moves when its outcome joins the next transaction,
+committed  moves when that transaction is durable.
+
+A partition that goes away takes its positions with it: what was read of it before can no longer be staged, even when
+the same partition comes back later, for then it has a new term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from vss.schemas.envelope import Commit, Record, TopicPartition
+
+
+@dataclass(slots=True)
+class _Positions:
+    term: int
+    working: int
+    staged: int | None = None
+
+
+class Checkpoint:
+    """The positions of one worker. Belongs to the loop's thread."""
+
+    def __init__(self) -> None:
+        self._positions: dict[TopicPartition, _Positions] = {}
+        self._term = 0
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None:
+        """Partitions arrive; a new term begins for each."""
+        self._term += 1
+        for partition in partitions:
+            self._positions[partition] = _Positions(self._term, working=-1)
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Partitions go."""
+        for partition in partitions:
+            self._positions.pop(partition, None)
+
+    def take(self, records: Sequence[Record]) -> list[Record]:
+        """Moves `working` over records; leaves out those of partitions not held and those already taken.
+
+        The client may hand out a record once more around a seek or a rebalance; its second outcome would be a double.
+        """
+        taken = []
+        for record in records:
+            positions = self._positions.get(record.topic_partition)
+            if positions is not None and record.offset >= positions.working:
+                positions.working = record.offset + 1
+                taken.append(record)
+        return taken
+
+    def terms(self, records: Sequence[Record]) -> dict[TopicPartition, int]:
+        """The current term of each partition in a batch, to be kept with the batch."""
+        return {p: self._positions[p].term for p in {record.topic_partition for record in records}}
+
+    def holds(self, partition: TopicPartition, terms: Mapping[TopicPartition, int]) -> bool:
+        """Whether outcomes read in that term may still be committed."""
+        positions = self._positions.get(partition)
+        return positions is not None and positions.term == terms[partition]
+
+    def stage(self, record: Record) -> None:
+        """Moves `staged` behind a record whose partition is held."""
+        self._positions[record.topic_partition].staged = record.offset + 1
+
+    def staged(self) -> dict[TopicPartition, Commit]:
+        """The commits that the next transaction must hold."""
+        return {p: Commit(positions.staged) for p, positions in self._positions.items() if positions.staged is not None}
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
+        """A transaction with these commits is durable."""
+        for partition, commit in commits.items():
+            positions = self._positions.get(partition)
+            if positions is not None and positions.staged == commit.offset:
+                positions.staged = None
+
+    def rewind(self, committed: Mapping[TopicPartition, Commit | None]) -> None:
+        """Everything behind the committed offsets is read again, in a new term."""
+        self._term += 1
+        for partition, commit in committed.items():
+            if partition in self._positions:
+                self._positions[partition] = _Positions(self._term, working=commit.offset if commit else -1)
+
+    def partitions(self) -> frozenset[TopicPartition]:
+        """The partitions held."""
+        return frozenset(self._positions)

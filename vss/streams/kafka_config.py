@@ -1,0 +1,162 @@
+"""librdkafka properties of every client the fleet makes, in one place, and how its errors become ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from vss.config import KafkaSettings
+from vss.errors import BrokerUnavailable, ConfigError, Fenced, StreamError
+from vss.logs import Logger
+
+_UNREACHABLE = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._WAIT_COORD,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+}
+
+
+def consumer_config(settings: KafkaSettings, *, group: str, start_at: str) -> dict[str, Any]:
+    """Properties of a group member that commits explicitly and reads only what was committed."""
+    config: dict[str, Any] = {
+        **_common(settings),
+        "group.id": group,
+        "group.protocol": settings.group_protocol,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": start_at,
+        "isolation.level": "read_committed",
+        # A prefetch queue of the default 64 MiB is seconds of stale frames.
+        "queued.max.messages.kbytes": 16 * 1024,
+        # The default of 1 s stalls a fast reader each time that queue was full.
+        "fetch.queue.backoff.ms": 10,
+    }
+    if settings.group_protocol == "classic":
+        config["session.timeout.ms"] = settings.session_timeout_ms
+        config["heartbeat.interval.ms"] = max(300, settings.session_timeout_ms // 6)
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+    return config | settings.properties
+
+
+def producer_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Properties of a producer that neither loses nor doubles nor reorders."""
+    return {
+        **_common(settings),
+        "enable.idempotence": True,
+        # The partition a Java client would choose.
+        "partitioner": "murmur2_random",
+        "message.max.bytes": 16 << 20,
+        **settings.properties,
+    }
+
+
+def transactional_config(settings: KafkaSettings, *, transactional_id: str) -> dict[str, Any]:
+    """Properties of a producer whose messages and offsets are one transaction."""
+    return {
+        **producer_config(settings),
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": settings.transaction_timeout_ms,
+        # librdkafka waits this long inside every transaction: the default of 100 ms would be the price of each batch.
+        "retry.backoff.ms": 2,
+        "retry.backoff.max.ms": 20,
+        **settings.properties,
+    }
+
+
+def publisher_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Properties of a camera's producer: bounded, and quick to say that the cluster is away."""
+    return {
+        **producer_config(settings),
+        "linger.ms": 5,
+        "queue.buffering.max.kbytes": 64 << 10,
+        "message.timeout.ms": 30_000,
+        **settings.properties,
+    }
+
+
+def _common(settings: KafkaSettings) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": "vss",
+        # A broker that restarts is found again within a second, not after the default of 10.
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+    }
+
+
+def client(make: Callable[..., Any], config: dict[str, Any], logger: Logger) -> Any:
+    """Makes a librdkafka client that logs through our logger.
+
+    Raises:
+        ConfigError: librdkafka refuses a property; names it.
+    """
+    try:
+        return make(config | {"error_cb": _error_callback(logger)}, logger=_LibrdkafkaLog(logger))
+    except KafkaException as error:
+        raise ConfigError(
+            f"Kafka client refused its settings: {_text(error)}",
+            fix="correct [kafka] and [kafka.properties] in vss.toml",
+        ) from error
+
+
+def translate(error: KafkaException | KafkaError, doing: str) -> StreamError | ConfigError:
+    """Our error for one of librdkafka's."""
+    kafka_error: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
+    text = f"{doing}: {kafka_error.str()}"
+    if kafka_error.code() in _UNREACHABLE:
+        return BrokerUnavailable(
+            text, fix="start the broker (`vss up` for a local one) or name it with --bootstrap-servers"
+        )
+    if kafka_error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        return ConfigError(text, fix="create the topics: vss topics create")
+    if kafka_error.code() in (
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    ):
+        return ConfigError(text, fix="grant this user the access that docs/configuration.md lists")
+    if kafka_error.fatal():
+        return Fenced(text)
+    return StreamError(text)
+
+
+def _text(error: KafkaException) -> str:
+    detail = error.args[0]
+    return detail.str() if isinstance(detail, KafkaError) else str(detail)
+
+
+def _error_callback(logger: Logger) -> Callable[[KafkaError], None]:
+    away = False
+
+    def on_error(error: KafkaError) -> None:
+        # librdkafka repeats itself for each broker and each attempt: say it once.
+        nonlocal away
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not away:
+            away = True
+            logger.warning("no broker answers; trying again", error=error.str())
+        elif error.code() not in _UNREACHABLE and error.code() != KafkaError._RESOLVE:
+            logger.warning("kafka client error", error=error.str(), code=error.name())
+
+    return on_error
+
+
+class _LibrdkafkaLog(logging.Logger):
+    """librdkafka's own log lines, at debug level: what matters of them reaches us as errors."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__("librdkafka")
+        self._logger = logger
+
+    def log(self, level: int, msg: object, *args: object, **_: Any) -> None:
+        self._logger.debug("librdkafka", line=str(msg) % args if args else str(msg))

@@ -1,0 +1,135 @@
+"""The `Sink` that writes to a real cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from vss.clock import Clock, Deadline, SystemClock
+from vss.config import KafkaSettings
+from vss.errors import BrokerUnavailable, ConfigError, TransactionAborted
+from vss.logs import Logger
+from vss.schemas.envelope import Commit, Message, TopicPartition
+from vss.streams.kafka_config import client, transactional_config, translate
+
+_CALL_TIMEOUT_S = 5.0
+
+
+class KafkaSink:
+    """A transactional producer (see `vss.streams.ports.Sink`).
+
+    A producer that librdkafka declares dead is replaced by a new one with the same transactional id, whose start ends
+    whatever the old one left open. So a broker that was away never ends the worker.
+
+    Args:
+        settings: The cluster.
+        transactional_id: Unique among live processes.
+        logger: For what the client says.
+        clock: For deadlines.
+        patience_s: How long a call may go on when the broker does not answer.
+
+    Raises:
+        BrokerUnavailable: No broker answered within `patience_s`.
+        ConfigError: The client refuses its configuration, or the broker this user.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        transactional_id: str,
+        logger: Logger,
+        clock: Clock | None = None,
+        patience_s: float = 15.0,
+    ) -> None:
+        self._config = transactional_config(settings, transactional_id=transactional_id)
+        self._logger = logger
+        self._clock = clock if clock is not None else SystemClock()
+        self._patience_s = patience_s
+        self._producer: Producer | None = None
+        self._open()
+
+    def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
+        """See `Sink.transact`."""
+        if self._producer is None:
+            self._open()
+        producer = self._producer
+        assert producer is not None  # noqa: S101 - _open sets it or raises
+        deadline = Deadline.after(self._patience_s, self._clock)
+        try:
+            producer.begin_transaction()
+            for message in messages:
+                self._produce(producer, message, deadline)
+            offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
+            self._insist(lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S), deadline)
+            self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
+        except KafkaException as error:
+            raise self._give_up(producer, error) from error
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.abort_transaction(1.0)
+            except KafkaException as error:
+                # Most often there is no open transaction, which librdkafka reports as a wrong state.
+                self._logger.debug("nothing to abort", error=str(error))
+
+    def _open(self) -> None:
+        producer: Producer = client(Producer, self._config, self._logger)
+        deadline = Deadline.after(self._patience_s, self._clock)
+        try:
+            self._insist(lambda: producer.init_transactions(_CALL_TIMEOUT_S), deadline)
+        except KafkaException as error:
+            raise translate(error, "preparing transactions") from error
+        self._producer = producer
+
+    def _produce(self, producer: Producer, message: Message, deadline: Deadline) -> None:
+        while True:
+            try:
+                producer.produce(message.topic, message.value, message.key, headers=list(message.headers))
+            except BufferError:
+                # The client's queue is full: let it send.
+                producer.poll(0.1)
+                if deadline.passed():
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
+            else:
+                return
+
+    def _insist(self, call: Callable[[], object], deadline: Deadline) -> None:
+        """Repeats a call while librdkafka says that repeating it is safe and the deadline has not passed."""
+        while True:
+            try:
+                call()
+            except KafkaException as error:
+                if not error.args[0].retriable() or deadline.passed():
+                    raise
+            else:
+                return
+
+    def _give_up(self, producer: Producer, error: KafkaException) -> Exception:
+        """Ends the failed transaction and says what became of it.
+
+        What a failed commit left behind may be decided only by the broker: the caller asks it for the committed
+        offsets, and so never needs to know here.
+        """
+        kafka_error: KafkaError = error.args[0]
+        translated = translate(error, "transaction")
+        try:
+            if not kafka_error.fatal():
+                self._insist(
+                    lambda: producer.abort_transaction(_CALL_TIMEOUT_S), Deadline.after(self._patience_s, self._clock)
+                )
+        except KafkaException as abort_error:
+            self._logger.warning(
+                "the transaction could not be aborted; starting a new producer", error=str(abort_error)
+            )
+            self._producer = None
+        if kafka_error.fatal():
+            self._producer = None
+        if isinstance(translated, ConfigError | BrokerUnavailable):
+            return translated
+        return TransactionAborted(str(translated))

@@ -1,0 +1,66 @@
+"""Micro-batches: what is there, up to a number of records and bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from vss.clock import Clock, Deadline
+from vss.schemas.envelope import Record
+from vss.streams.ports import Source
+
+
+class MicroBatcher:
+    """Cuts what a source delivers into batches.
+
+    A batch closes at `max_items`, at `max_bytes` (one larger record travels alone) or when nothing more is there; only
+    with `max_wait_s` above zero does it wait for more.
+
+    Args:
+        source: Where records come from.
+        max_items: Records in a batch.
+        max_bytes: Bytes of keys and values in a batch.
+        max_wait_s: How long a batch that is not full waits for more.
+        clock: For waiting.
+    """
+
+    def __init__(self, source: Source, *, max_items: int, max_bytes: int, max_wait_s: float, clock: Clock) -> None:
+        self._source = source
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._max_wait_s = max_wait_s
+        self._clock = clock
+        # What was polled and did not fit. At most `max_items` records.
+        self._rest: deque[Record] = deque()
+
+    def next(self, timeout_s: float) -> list[Record]:
+        """The next batch; empty when nothing came within `timeout_s`.
+
+        Raises what `Source.poll` raises.
+        """
+        if not self._rest:
+            self._rest.extend(self._source.poll(self._max_items, timeout_s))
+        else:
+            # Polling is also how the group knows that we live.
+            self._rest.extend(self._source.poll(max(1, self._max_items - len(self._rest)), 0.0))
+        if self._rest and self._max_wait_s > 0:
+            self._wait_for_more()
+        return self._cut()
+
+    def discard(self) -> None:
+        """Forgets what was polled and not handed out; the caller seeks or has lost the partitions."""
+        self._rest.clear()
+
+    def _wait_for_more(self) -> None:
+        deadline = Deadline.after(self._max_wait_s, self._clock)
+        while len(self._rest) < self._max_items and not deadline.passed():
+            self._rest.extend(self._source.poll(self._max_items - len(self._rest), deadline.remaining_s()))
+
+    def _cut(self) -> list[Record]:
+        batch: list[Record] = []
+        size_bytes = 0
+        while self._rest and len(batch) < self._max_items:
+            size_bytes += self._rest[0].size_bytes
+            if batch and size_bytes > self._max_bytes:
+                break
+            batch.append(self._rest.popleft())
+        return batch
