@@ -191,7 +191,7 @@ POLICIES: Mapping[type[Exception], Policy] = {
     CacheUnavailable: Policy(Action.PAUSE),
     BrokerUnavailable: Policy(Action.PAUSE),
     TransactionAborted: Policy(Action.REWIND),
-    Fenced: Policy(Action.CRASH),
+    StreamError: Policy(Action.CRASH),
     SourceError: Policy(Action.CRASH),
     UsageError: Policy(Action.CRASH),
     BrokenPromise: Policy(Action.CRASH),

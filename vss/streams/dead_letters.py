@@ -38,7 +38,7 @@ def dead_letter(record: Record, error: Exception, *, topic: str, group: str, sta
         "exception.message": str(error)[:_MESSAGE_LIMIT],
         "exception.stacktrace": "".join(traceback.format_exception(error))[-_STACKTRACE_LIMIT:],
     }
-    # A record that is a redriven dead letter already carries such headers, of an earlier failure: only the newest count.
+    # A redriven dead letter still carries the headers of its earlier failure: only the newest count.
     kept = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
     added: Headers = tuple((PREFIX + name, text.encode("utf-8", "replace")) for name, text in reason.items())
     return Message(topic, record.key, record.value, kept + added)

@@ -46,6 +46,19 @@ class MicroBatcher:
             self._wait_for_more()
         return self._cut()
 
+    def keep_alive(self, timeout_s: float) -> None:
+        """Polls without reading on, so that the group keeps a member that cannot process now.
+
+        Call `resume` when it can again.
+        """
+        self._source.pause(self._source.assignment())
+        # A partition that arrives in this very poll is not paused yet and may deliver one record.
+        self._rest.extend(self._source.poll(1, timeout_s))
+
+    def resume(self) -> None:
+        """Ends what `keep_alive` began."""
+        self._source.resume(self._source.assignment())
+
     def discard(self) -> None:
         """Forgets what was polled and not handed out; the caller seeks or has lost the partitions."""
         self._rest.clear()

@@ -1,1 +1,7 @@
 """Public fakes and builders for people who test against the fleet."""
+
+from vss.testing.broker import GroupToken, InMemoryBroker
+from vss.testing.clock import ManualClock
+from vss.testing.ports import InMemoryPublisher, InMemorySink, InMemorySource
+
+__all__ = ["GroupToken", "InMemoryBroker", "InMemoryPublisher", "InMemorySink", "InMemorySource", "ManualClock"]

@@ -12,11 +12,19 @@ Result = Outcome | Exception
 """What a step says about one record: its outcome, or why there is none. The loop's error table decides what follows."""
 
 
+class Unfinished(Exception):
+    """A batch was not finished in the time it was given."""
+
+
 class Pending(Protocol):
     """A micro-batch under way."""
 
-    def results(self) -> list[Result]:
-        """Waits, and returns one result a record, in the order of the batch."""
+    def results(self, timeout_s: float | None = None) -> list[Result]:
+        """Waits, and returns one result a record, in the order of the batch.
+
+        Raises:
+            Unfinished: The batch needs more than `timeout_s`; it goes on.
+        """
 
     def cancel(self) -> None:
         """Lets go of what has not started; `results` is not called any more."""
@@ -45,8 +53,8 @@ class Done:
 
     values: list[Result]
 
-    def results(self) -> list[Result]:
-        """The results."""
+    def results(self, timeout_s: float | None = None) -> list[Result]:
+        """The results, at once."""
         return self.values
 
     def cancel(self) -> None:

@@ -1,0 +1,140 @@
+"""Kafka's twin in memory: topics, groups, transactions, and faults on demand.
+
+It keeps what the fleet relies on (order within a partition, one owner a partition and group, atomic transactions,
+fencing of members that are gone) and leaves out what it does not (replication, retention, the wire). One contract suite
+holds the twin and the real adapters to the same behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import murmur2
+
+from vss.clock import Clock
+from vss.schemas.envelope import Commit, Message, Record, TopicPartition
+from vss.testing.clock import ManualClock
+
+
+@dataclass(frozen=True, slots=True)
+class GroupToken:
+    """What proves membership to a transaction."""
+
+    group: str
+    member: int
+
+
+@dataclass(slots=True)
+class _Group:
+    members: dict[int, frozenset[str]] = field(default_factory=dict)
+    owners: dict[TopicPartition, int] = field(default_factory=dict)
+    committed: dict[TopicPartition, Commit] = field(default_factory=dict)
+
+
+class InMemoryBroker:
+    """Topics and consumer groups. Single-threaded: whoever calls is the only one.
+
+    Args:
+        topics: Partitions of each topic.
+        clock: Gives records their timestamps.
+    """
+
+    def __init__(self, topics: Mapping[str, int], clock: Clock | None = None) -> None:
+        self.clock: Clock = clock if clock is not None else ManualClock()
+        self._logs: dict[TopicPartition, list[Record]] = {
+            TopicPartition(topic, i): [] for topic, partitions in topics.items() for i in range(partitions)
+        }
+        self._groups: dict[str, _Group] = {}
+        self._members = 0
+
+    # Topics.
+
+    def append(self, message: Message, partition: int | None = None) -> Record:
+        """Writes one record; its partition follows from the key as a Java client would have it."""
+        if partition is None:
+            partition = murmur2(message.key or b"", self._partitions(message.topic))
+        log = self._logs[TopicPartition(message.topic, partition)]
+        record = Record(
+            topic=message.topic,
+            partition=partition,
+            offset=len(log),
+            key=message.key,
+            value=message.value,
+            headers=message.headers,
+            timestamp_ms=self.clock.now_ns() // 1_000_000,
+        )
+        log.append(record)
+        return record
+
+    def records(self, topic: str) -> list[Record]:
+        """Everything in a topic, partition by partition."""
+        return [
+            record for partition in sorted(self._logs) if partition.topic == topic for record in self._logs[partition]
+        ]
+
+    def read(self, partition: TopicPartition, offset: int, limit: int) -> list[Record]:
+        """At most `limit` records from an offset."""
+        return self._logs[partition][max(0, offset) : max(0, offset) + limit]
+
+    def end(self, partition: TopicPartition) -> int:
+        """The offset the next record will get."""
+        return len(self._logs[partition])
+
+    def _partitions(self, topic: str) -> int:
+        return sum(partition.topic == topic for partition in self._logs)
+
+    # Groups.
+
+    def join(self, group: str, topics: Collection[str]) -> int:
+        """A new member."""
+        self._members += 1
+        self._groups.setdefault(group, _Group()).members[self._members] = frozenset(topics)
+        return self._members
+
+    def leave(self, group: str, member: int) -> None:
+        """A member goes or is thrown out; what it owned is free at once."""
+        state = self._groups[group]
+        state.members.pop(member, None)
+        state.owners = {partition: owner for partition, owner in state.owners.items() if owner != member}
+
+    def is_member(self, token: GroupToken) -> bool:
+        """Whether the group still knows this member."""
+        return token.member in self._groups[token.group].members
+
+    def target(self, group: str, member: int) -> frozenset[TopicPartition]:
+        """What the member should own: partitions dealt out in turn, in the order of joining."""
+        state = self._groups[group]
+        mine = set()
+        for topic in sorted({topic for topics in state.members.values() for topic in topics}):
+            takers = [m for m in sorted(state.members) if topic in state.members[m]]
+            partitions = sorted(p for p in self._logs if p.topic == topic)
+            mine.update(p for i, p in enumerate(partitions) if takers[i % len(takers)] == member)
+        return frozenset(mine)
+
+    def claim(self, group: str, member: int) -> frozenset[TopicPartition]:
+        """Takes those partitions of the target that nobody owns any more."""
+        owners = self._groups[group].owners
+        free = frozenset(p for p in self.target(group, member) if p not in owners)
+        owners.update(dict.fromkeys(free, member))
+        return free
+
+    def release(self, group: str, partitions: Collection[TopicPartition]) -> None:
+        """Gives partitions back."""
+        for partition in partitions:
+            self._groups[group].owners.pop(partition, None)
+
+    def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Commit | None]:
+        """What the group committed."""
+        return {p: self._groups[group].committed.get(p) for p in partitions}
+
+    def transact(
+        self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], token: GroupToken
+    ) -> bool:
+        """Writes all or, when the member is gone, nothing; returns which."""
+        if not self.is_member(token):
+            return False
+        for message in messages:
+            self.append(message)
+        self._groups[token.group].committed.update(commits)
+        return True

@@ -1,0 +1,122 @@
+"""From what a step says about a batch to one outcome a record: retries, pauses and dead letters by the error table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vss.errors import Action, BrokenPromise, policy_for
+from vss.logs import Logger
+from vss.metrics import Metrics
+from vss.schemas.envelope import Outcome, OutcomeKind, Record
+from vss.streams.dead_letters import dead_letter
+from vss.workers.step import Pending, Result, Step, Unfinished
+
+_PAUSE_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class OutcomeMaker:
+    """Turns results into outcomes, and failures into what the table in `vss.errors` says.
+
+    Args:
+        step: What is asked again when a record or batch is retried.
+        group: Consumer group, named in dead letters.
+        dead_letter_topic: Where dead letters go.
+        wait: Waits that many seconds while a batch is paused; raises to give the batch up.
+        metrics: Counts errors and dead letters.
+        logger: Told once when a pause begins and once when it ends, and of each dead letter.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        *,
+        group: str,
+        dead_letter_topic: str,
+        wait: Callable[[float], None],
+        metrics: Metrics,
+        logger: Logger,
+    ) -> None:
+        self._step = step
+        self._group = group
+        self._topic = dead_letter_topic
+        self._wait = wait
+        self._metrics = metrics
+        self._logger = logger
+
+    def outcomes(self, batch: Sequence[Record], pending: Pending, timeout_s: float | None = None) -> list[Outcome]:
+        """One outcome a record, in the order of the batch.
+
+        Raises:
+            Unfinished: The batch needs more than `timeout_s`.
+            BrokenPromise: The step gave another number of results than records.
+            Exception: What the table answers with a crash, and whatever `wait` raises.
+        """
+        results = self._results(batch, lambda: pending.results(timeout_s))
+        results = self._through_pauses(batch, results)
+        return [self._outcome(record, result) for record, result in zip(batch, results, strict=True)]
+
+    def _results(self, batch: Sequence[Record], ask: Callable[[], list[Result]]) -> list[Result]:
+        try:
+            results = ask()
+        except Unfinished:
+            raise
+        except Exception as error:  # the table decides, record by record
+            return [error] * len(batch)
+        if len(results) != len(batch):
+            raise BrokenPromise(f"step {self._step.name} gave {len(results)} results for {len(batch)} records")
+        return results
+
+    def _again(self, batch: Sequence[Record]) -> list[Result]:
+        return self._results(batch, lambda: self._step.begin(batch).results())
+
+    def _through_pauses(self, batch: Sequence[Record], results: list[Result]) -> list[Result]:
+        results = list(results)
+        attempt = 0
+        while paused := [i for i, result in enumerate(results) if _action(result) is Action.PAUSE]:
+            error = results[paused[0]]
+            self._count(error, Action.PAUSE)
+            if attempt == 0:
+                self._logger.warning("paused", reason=str(error), error=type(error).__name__, records=len(paused))
+            self._wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)])
+            attempt += 1
+            for i, result in zip(paused, self._again([batch[i] for i in paused]), strict=True):
+                results[i] = result
+        if attempt:
+            self._logger.info("goes on", attempts=attempt)
+        return results
+
+    def _outcome(self, record: Record, result: Result) -> Outcome:
+        attempts = 1
+        while isinstance(result, Exception):
+            policy = policy_for(result)
+            if policy.action is Action.RETRY and attempts < policy.attempts:
+                self._count(result, Action.RETRY)
+                attempts += 1
+                result = self._through_pauses([record], self._again([record]))[0]
+            elif policy.action in (Action.RETRY, Action.DEAD_LETTER):
+                return self._dead_letter(record, result)
+            else:
+                self._count(result, policy.action)
+                raise result
+        return result
+
+    def _dead_letter(self, record: Record, error: Exception) -> Outcome:
+        self._count(error, Action.DEAD_LETTER)
+        self._metrics.dead_letters.labels(self._step.name, type(error).__name__).inc()
+        self._logger.warning(
+            "dead letter",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=type(error).__name__,
+            reason=str(error)[:200],
+        )
+        letter = dead_letter(record, error, topic=self._topic, group=self._group, stage=self._step.name)
+        return Outcome(OutcomeKind.DEAD_LETTER, (letter,))
+
+    def _count(self, error: object, action: Action) -> None:
+        self._metrics.errors.labels(type(error).__name__, action.value).inc()
+
+
+def _action(result: Result) -> Action | None:
+    return policy_for(result).action if isinstance(result, Exception) else None
