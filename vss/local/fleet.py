@@ -130,7 +130,11 @@ class LocalFleet:
             started: list[str] = []
             try:
                 for name in wanted:
-                    if not read_state(self.folder).server(name).alive():
+                    state = read_state(self.folder).server(name)
+                    if state.process is not None and state.alive():
+                        # Whoever started it may have died before it was ready.
+                        self._wait_ready(name, state.ports, state.process, log_start=log_size(self.log_file(name)))
+                    else:
                         started.append(name)
                         self._start(name)
             except BaseException:
@@ -212,13 +216,19 @@ class LocalFleet:
         self._launched[name] = launched
         # Written before it is ready, so that `down` finds it even if we are killed while we wait.
         self._remember(name, ServerState(ports, launched.process))
+        try:
+            self._wait_ready(name, ports, launched.process, log_start=log_start)
+        except LocalError:
+            self._stop_locked([name])
+            raise
+
+    def _wait_ready(self, name: str, ports: tuple[int, ...], process: ProcessId | None, *, log_start: int) -> None:
         deadline = Deadline.after(READY_TIMEOUT_S, self._clock)
         never = threading.Event()
-        while not server.answers(ports):
-            alive = launched.process is not None and launched.process.alive()
+        while not self._servers[name].answers(ports):
+            alive = process is not None and process.alive()
             if not alive or deadline.passed():
-                self._stop_locked([name])
-                raise self._failed(name, log_since(log_file, log_start), ended=not alive)
+                raise self._failed(name, log_since(self.log_file(name), log_start), ended=not alive)
             self._clock.wait(never, POLL_S)
 
     def _failed(self, name: str, log: str, *, ended: bool) -> LocalError:

@@ -124,8 +124,8 @@ class KafkaBroker:
         from confluent_kafka.admin import AdminClient
 
         # A broker that does not answer yet is what we wait for, not news for the log.
-        silent: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
-        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{ports[0]}", **silent})
+        config: dict[str, Any] = {"bootstrap.servers": f"127.0.0.1:{ports[0]}", "reconnect.backoff.max.ms": 100}
+        admin = AdminClient({**config, "log_level": 0, "error_cb": lambda _error: None})
         try:
             return bool(admin.list_topics(timeout=0.5).brokers)
         except KafkaException:
