@@ -1,0 +1,134 @@
+"""A model's manifest, `{store}/{name}/model.yaml`: what its file cannot say about itself.
+
+Every key has a default, so that most models need no manifest; `auto` leaves a question to the model's own outputs and
+metadata.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vss.errors import ConfigError
+
+MAX_MANIFEST_BYTES = 1 << 20
+
+
+class ManifestSection(BaseModel):
+    """A mapping of the manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(ManifestSection):
+    """How a picture becomes the model's input."""
+
+    width: int | None = Field(None, ge=1, le=8192, description="Pixels; the model's own, else 640.")
+    height: int | None = Field(None, ge=1, le=8192, description="Pixels; the model's own, else 640.")
+    color: Literal["auto", "rgb", "bgr"] = Field("auto", description="Order of the channels.")
+    scale: float | None = Field(
+        None, gt=0, description="What 0..255 is multiplied by; what the head is trained on by default."
+    )
+    letterbox: Literal["auto", "center", "top_left"] = Field(
+        "auto", description="Where the picture lies in the padded input."
+    )
+    pad: int = Field(114, ge=0, le=255, description="Grey level of the padding.")
+
+
+class Thresholds(ManifestSection):
+    """What is reported unless a flag or setting says otherwise."""
+
+    confidence: float = Field(0.5, ge=0, le=1, description="Lowest confidence.")
+    iou: float = Field(0.4, ge=0, le=1, description="IoU above which boxes of a class merge.")
+
+
+class Manifest(ManifestSection):
+    """What `model.yaml` holds."""
+
+    task: Literal["detection"] = Field("detection", description="What the model does.")
+    head: Literal["auto", "yolov5", "yolov8", "yolox", "end_to_end"] = Field(
+        "auto", description="Layout of the model's output."
+    )
+    labels: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Class names by class id; the model's metadata, else `class_0`, `class_1`, …."
+    )
+    input: InputSpec = InputSpec()
+    thresholds: Thresholds = Thresholds()
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        # Ultralytics' data.yaml writes `names` as a list or as a mapping from class id; both can be pasted here.
+        if isinstance(value, dict):
+            if sorted(map(str, value)) != sorted(map(str, range(len(value)))):
+                raise ValueError(f"the class ids are not 0 to {len(value) - 1}")
+            value = [name for _, name in sorted(value.items(), key=lambda item: int(item[0]))]
+        if not isinstance(value, list | tuple):
+            return value
+        for name in value:
+            if isinstance(name, bool):
+                raise ValueError("YAML reads yes, no, on and off as true or false; put such names in quotes")
+        return tuple(str(name) if isinstance(name, int | float) else name for name in value)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads and checks a manifest; an empty file is one of defaults.
+
+    Raises:
+        ConfigError: It cannot be read, is no YAML, or a key or value does not fit; names the key and, where it is
+            unknown, the nearest known one.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", fix="check the file's permissions") from error
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_MANIFEST_BYTES >> 20} MiB", fix="keep only a manifest's keys")
+    try:
+        document = yaml.safe_load(content)
+    # RecursionError: nested thousands deep. ValueError: a date or number that YAML's own rules take and Python refuses.
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path} is no YAML: {_where(error)}", fix="correct the file there") from error
+    try:
+        return Manifest.model_validate({} if document is None else document)
+    except ValidationError as error:
+        message, fix = _explain(error)
+        raise ConfigError(f"{path}: {message}", fix=fix) from error
+
+
+def known_keys() -> list[str]:
+    """The dotted name of every key."""
+    names: list[str] = []
+    for name, field in Manifest.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += [f"{name}.{key}" for key in inner.model_fields]
+        else:
+            names.append(name)
+    return names
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else problem
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if not name:
+        return "not a mapping of keys to values", "write `key: value` lines"
+    if first["type"] != "extra_forbidden":
+        return f"{name}: {first['msg'].removeprefix('Value error, ')}", f"give {name} a fitting value"
+    # `width` at the top is best answered with `input.width`, so the last parts are compared as well.
+    known = known_keys()
+    by_last_part = {key.rpartition(".")[2]: key for key in known}
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    near_last = difflib.get_close_matches(name.rpartition(".")[2], list(by_last_part), n=1, cutoff=0.0)
+    return f"unknown key {name}", f"did you mean {near[0] if near else by_last_part[near_last[0]]}?"
