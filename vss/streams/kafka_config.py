@@ -84,6 +84,30 @@ def publisher_config(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
+def admin_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Properties of a client that looks at topics and makes them."""
+    return {**_common(settings), "socket.timeout.ms": 10_000, **settings.properties}
+
+
+def reader_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Properties of a reader outside any group: it is told where to read and never commits."""
+    return {
+        **_common(settings),
+        # librdkafka wants a name even of those who join nothing.
+        "group.id": "vss-reader",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # What retention took away while we read is skipped.
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        # The end of a partition may be a transaction's marker, which is no message: only this event tells of it.
+        "enable.partition.eof": True,
+        "queued.max.messages.kbytes": 16 * 1024,
+        "fetch.queue.backoff.ms": 10,
+        **settings.properties,
+    }
+
+
 def _common(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.bootstrap_servers,
