@@ -21,6 +21,11 @@ def is_valid_name(name: str) -> bool:
     return len(name) <= 100 and NAME_PATTERN.fullmatch(name) is not None
 
 
+def is_file_spec(spec: str) -> bool:
+    """Whether the text names a file rather than a model of the store."""
+    return "/" in spec or "\\" in spec or spec.lower().endswith(".onnx")
+
+
 def valid_name_from(text: str) -> str:
     """The nearest valid name: `My Model` → `my-model`."""
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).lstrip("._-")[:100] or "model"

@@ -94,11 +94,17 @@ def read_manifest(path: Path) -> Manifest:
     # RecursionError: nested thousands deep. ValueError: a date or number that YAML's own rules take and Python refuses.
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path} is no YAML: {_where(error)}", fix="correct the file there") from error
-    try:
-        return Manifest.model_validate({} if document is None else document)
-    except ValidationError as error:
-        message, fix = _explain(error)
-        raise ConfigError(f"{path}: {message}", fix=fix) from error
+    return _checked({} if document is None else document, f"{path}: ")
+
+
+def with_changes(manifest: Manifest, changes: dict[str, Any]) -> Manifest:
+    """The manifest with other values for some keys at its top; None leaves one as it is.
+
+    Raises:
+        ConfigError: A value does not fit.
+    """
+    changed = {key: value for key, value in changes.items() if value is not None}
+    return _checked(manifest.model_dump(exclude_unset=True) | changed, "") if changed else manifest
 
 
 def known_keys() -> list[str]:
@@ -111,6 +117,14 @@ def known_keys() -> list[str]:
         else:
             names.append(name)
     return names
+
+
+def _checked(document: Any, where: str) -> Manifest:
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        message, fix = _explain(error)
+        raise ConfigError(f"{where}{message}", fix=fix) from error
 
 
 def _where(error: Exception) -> str:

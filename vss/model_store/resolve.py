@@ -12,6 +12,7 @@ from vss.model_store.layout import (
     MANIFEST_FILE,
     MODEL_FILE,
     inside,
+    is_file_spec,
     is_valid_name,
     model_names,
     valid_name_from,
@@ -40,13 +41,10 @@ class ModelRef:
     manifest: Manifest
 
 
-def is_file_spec(spec: str) -> bool:
-    """Whether the text names a file rather than a model of the store."""
-    return "/" in spec or "\\" in spec or spec.lower().endswith(".onnx")
-
-
 def resolve_model(spec: str, store: Path) -> ModelRef:
     """Finds a model and checks that its file is the one that was stored.
+
+    For what the operator writes, who may name any file. What comes from a record goes to `resolve_stored`.
 
     Args:
         spec: `NAME` (the highest version), `NAME@VERSION`, `NAME@latest`, or the path of an `.onnx` file.
