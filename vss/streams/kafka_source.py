@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -11,8 +10,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from vss.config import KafkaSettings
 from vss.errors import ConfigError, StreamError
 from vss.logs import Logger
-from vss.schemas.envelope import Commit, Headers, Record, TopicPartition
+from vss.schemas.envelope import Commit, Record, TopicPartition
 from vss.streams.kafka_config import client, consumer_config, translate
+from vss.streams.kafka_records import number, record_of
 from vss.streams.ports import RebalanceListener
 
 _COMMITTED_TIMEOUT_S = 30.0
@@ -56,7 +56,7 @@ class KafkaSource:
         if self._callback_error is not None:
             error_in_callback, self._callback_error = self._callback_error, None
             raise error_in_callback
-        return [self._record(message) for message in messages if self._is_record(message)]
+        return [record_of(message) for message in messages if self._is_record(message)]
 
     def _is_record(self, message: Message) -> bool:
         if (error := message.error()) is not None:
@@ -65,20 +65,7 @@ class KafkaSource:
                 raise translated
             # What is left is passing (a broker went away, a leader moved): librdkafka goes on by itself.
             return False
-        return TopicPartition(message.topic() or "", _number(message.partition())) in self._assigned
-
-    @staticmethod
-    def _record(message: Message) -> Record:
-        _, timestamp_ms = message.timestamp()
-        return Record(
-            topic=message.topic() or "",
-            partition=_number(message.partition()),
-            offset=_number(message.offset()),
-            key=_as_bytes(message.key()),
-            value=_as_bytes(message.value()),
-            headers=_headers(message),
-            timestamp_ms=max(0, timestamp_ms),
-        )
+        return TopicPartition(message.topic() or "", number(message.partition())) in self._assigned
 
     def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         """See `Source.committed`."""
@@ -181,16 +168,3 @@ class KafkaSource:
 
 def _kafka(partition: TopicPartition, offset: int = OFFSET_INVALID) -> KafkaPartition:
     return KafkaPartition(partition.topic, partition.partition, offset)
-
-
-def _number(value: int | None) -> int:
-    return -1 if value is None else value
-
-
-def _headers(message: Message) -> Headers:
-    pairs = cast("list[tuple[str, bytes | None]] | None", message.headers())
-    return tuple(pairs) if pairs else ()
-
-
-def _as_bytes(value: Any) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
