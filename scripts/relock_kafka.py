@@ -80,11 +80,10 @@ def locked(jars: Path) -> list[dict[str, str | int]]:
 
 
 def main() -> None:
-    """Resolves, hashes and writes; the repository's address stays as it is in the file."""
-    repository = json.loads(LOCK_FILE.read_text())["repository"]
+    """Resolves, hashes and writes."""
     with tempfile.TemporaryDirectory() as folder:
         entries = locked(resolve(Path(folder)))
-    lock = {"repository": repository, "kafka_version": KAFKA_VERSION, "jars": entries}
+    lock = {"kafka_version": KAFKA_VERSION, "jars": entries}
     LOCK_FILE.write_text(json.dumps(lock, indent=1) + "\n")
     sys.stdout.write(f"{len(entries)} jars, {sum(int(entry['size_bytes']) for entry in entries):,} bytes\n")
 

@@ -8,16 +8,13 @@ from typing import TextIO
 
 import structlog
 
-Logger = structlog.stdlib.BoundLogger
+from vss.masking import mask_value
 
-_SECRET_WORDS = ("password", "secret", "token", "credential", "sasl.jaas")
+Logger = structlog.stdlib.BoundLogger
 
 
 def _mask_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            event[name] = "***"
-    return event
+    return {name: mask_value(name, value) for name, value in event.items()}
 
 
 def configure(*, level: str = "INFO", json: bool | None = None, stream: TextIO | None = None) -> None:

@@ -17,7 +17,7 @@ from vss.clock import Clock, Deadline, SystemClock
 from vss.errors import LocalError
 from vss.local.jars import JarCache
 from vss.local.kafka_broker import KafkaBroker
-from vss.local.launch import Launched, launch, log_since, log_size, tail
+from vss.local.launch import Launched, launch, log_since, tail
 from vss.local.ports import free_ports
 from vss.local.process import ProcessId
 from vss.local.redis_server import RedisServer
@@ -131,9 +131,11 @@ class LocalFleet:
             try:
                 for name in wanted:
                     state = read_state(self.folder).server(name)
+                    if state.process is not None and state.doomed():
+                        state.process.stop(self._clock, STOP_GRACE_S)
                     if state.process is not None and state.alive():
                         # Whoever started it may have died before it was ready.
-                        self._wait_ready(name, state.ports, state.process, log_start=log_size(self.log_file(name)))
+                        self._wait_ready(name, state.ports, state.process, log_start=0)
                     else:
                         started.append(name)
                         self._start(name)
@@ -191,7 +193,7 @@ class LocalFleet:
             self._stop_locked([name])
             ports = read_state(self.folder).server(name).ports
             if not ports:
-                raise LocalError(f"{name} was never started in {self.folder}", fix="Run `vss up` first.")
+                raise LocalError(f"{name} was never started in {self.folder}", fix="run `vss up` first")
             self._start_on(name, ports)
 
     def _start(self, name: str) -> None:
@@ -208,16 +210,19 @@ class LocalFleet:
                     raise
 
     def _start_on(self, name: str, ports: tuple[int, ...]) -> None:
-        server, log_file = self._servers[name], self.log_file(name)
-        server.folder.mkdir(parents=True, exist_ok=True)
-        command = server.command(ports)
-        log_start = log_size(log_file)
-        launched = launch(command, working_folder=server.folder, log_file=log_file, owned=self._owned)
-        self._launched[name] = launched
-        # Written before it is ready, so that `down` finds it even if we are killed while we wait.
-        self._remember(name, ServerState(ports, launched.process))
+        server = self._servers[name]
         try:
-            self._wait_ready(name, ports, launched.process, log_start=log_start)
+            server.folder.mkdir(parents=True, exist_ok=True)
+            command = server.command(ports)
+            launched = launch(command, working_folder=server.folder, log_file=self.log_file(name), owned=self._owned)
+            self._launched[name] = launched
+            # Written before it is ready, so that `down` finds it even if we are killed while we wait.
+            owner = ProcessId.of(os.getpid()) if self._owned else None
+            self._remember(name, ServerState(ports, launched.process, owner))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            self._wait_ready(name, ports, launched.process, log_start=launched.log_start)
         except LocalError:
             self._stop_locked([name])
             raise
@@ -225,8 +230,12 @@ class LocalFleet:
     def _wait_ready(self, name: str, ports: tuple[int, ...], process: ProcessId | None, *, log_start: int) -> None:
         deadline = Deadline.after(READY_TIMEOUT_S, self._clock)
         never = threading.Event()
-        while not self._servers[name].answers(ports):
+        while True:
+            answers = self._servers[name].answers(ports)
+            # In this order: another program may answer on a port that ours could not get.
             alive = process is not None and process.alive()
+            if answers and alive:
+                return
             if not alive or deadline.passed():
                 raise self._failed(name, log_since(self.log_file(name), log_start), ended=not alive)
             self._clock.wait(never, POLL_S)
@@ -236,7 +245,13 @@ class LocalFleet:
         kind = PortTaken if any(sign in log for sign in PORT_TAKEN) else LocalError
         return kind(
             f"{name} {how}; its last lines:\n{tail(log)}",
-            fix=f"Read {self.log_file(name)}; removing {self._servers[name].folder} starts it afresh.",
+            fix=f"read {self.log_file(name)}; removing {self._servers[name].folder} starts it afresh",
+        )
+
+    def _unwritable(self, error: OSError) -> LocalError:
+        return LocalError(
+            f"the folder {error.filename or self.folder} cannot be written: {error.strerror}",
+            fix="choose a folder you may write to with --folder or VSS_HOME",
         )
 
     def _stop(self, names: list[str]) -> None:
@@ -274,10 +289,7 @@ class LocalFleet:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock_file = (self.folder / "fleet.lock").open("w")
         except OSError as error:
-            raise LocalError(
-                f"the folder {self.folder} cannot be written: {error.strerror}",
-                fix="Choose a folder you may write to with --folder or VSS_HOME.",
-            ) from error
+            raise self._unwritable(error) from error
         deadline = Deadline.after(LOCK_TIMEOUT_S, self._clock)
         never = threading.Event()
         with lock_file:
@@ -289,7 +301,7 @@ class LocalFleet:
                     if deadline.passed():
                         raise LocalError(
                             f"another process has held {self.folder} for {LOCK_TIMEOUT_S:.0f} s",
-                            fix="Wait until its `vss up` or `vss down` is done, or choose another folder.",
+                            fix="wait until its `vss up` or `vss down` is done, or choose another folder",
                         ) from None
                     self._clock.wait(never, POLL_S)
             yield

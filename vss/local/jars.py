@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
+import os
 import tempfile
 import threading
 import urllib.error
-import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from vss.clock import Clock, SystemClock
 from vss.errors import LocalError
 from vss.local.download_progress import download_progress
+from vss.local.repository import repository_address, request
+from vss.masking import mask_text
 
 LOCK_FILE = Path(__file__).with_name("kafka.lock.json")
 WORKERS = 8
@@ -26,6 +30,8 @@ ATTEMPTS = 4
 FIRST_BACKOFF_S = 0.25
 TIMEOUT_S = 30.0
 CHUNK_BYTES = 256 * 1024
+HALF_SUFFIX = ".half"
+ABANDONED_AFTER_S = 600.0
 TRY_AGAIN_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -61,12 +67,10 @@ class JarLock:
     """What the lock file holds.
 
     Attributes:
-        repository: Where the jars are fetched from unless a mirror is set.
         kafka_version: Of the broker.
         jars: All it needs.
     """
 
-    repository: str
     kafka_version: str
     jars: tuple[Jar, ...]
 
@@ -74,7 +78,7 @@ class JarLock:
 def read_lock(path: Path = LOCK_FILE) -> JarLock:
     """Reads a lock file that `scripts/relock_kafka.py` wrote."""
     document = json.loads(path.read_text())
-    return JarLock(document["repository"], document["kafka_version"], tuple(Jar(**jar) for jar in document["jars"]))
+    return JarLock(document["kafka_version"], tuple(Jar(**jar) for jar in document["jars"]))
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -92,27 +96,31 @@ class JarCache:
     Args:
         folder: Where they are kept; made when missing. Any number of processes may share it.
         lock: What there must be.
-        repository: Address of a Maven repository, `http(s)://` or `file://`.
+        repository: Gives the address of a Maven repository; asked only when something must be fetched.
         out: Where progress is shown.
         clock: For the waits between attempts.
     """
 
     def __init__(
-        self, folder: Path, lock: JarLock, *, repository: str, out: TextIO, clock: Clock | None = None
+        self, folder: Path, lock: JarLock, *, repository: Callable[[], str], out: TextIO, clock: Clock | None = None
     ) -> None:
         self.folder = folder
         self.lock = lock
-        self._repository = repository.rstrip("/")
+        self._repository = repository
         self._out = out
         self._clock = clock or SystemClock()
         self._cancelled = threading.Event()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, out: TextIO, clock: Clock | None = None) -> JarCache:
-        """The user's cache, filled from `VSS_MAVEN_MIRROR` or the lock file's repository."""
-        lock = read_lock()
-        repository = environ.get("VSS_MAVEN_MIRROR") or lock.repository
-        return cls(cache_folder(environ) / "jars", lock, repository=repository, out=out, clock=clock)
+        """The user's cache, filled from where `repository_address` says."""
+        return cls(
+            cache_folder(environ) / "jars",
+            read_lock(),
+            repository=lambda: repository_address(environ),
+            out=out,
+            clock=clock,
+        )
 
     def ensure(self) -> list[Path]:
         """Fetches what is missing or damaged, and returns every jar in the lock file's order.
@@ -139,24 +147,33 @@ class JarCache:
             return hashlib.file_digest(content, "sha256").hexdigest() == jar.sha256
 
     def _fetch_all(self, jars: Sequence[Jar]) -> None:
+        repository = self._repository()
         self._cancelled.clear()
+        self._sweep()
         label = f"Kafka {self.lock.kafka_version}: {len(jars)} files"
         # The largest first, so that none of them is what everybody waits for at the end.
         ordered = sorted(jars, key=lambda jar: jar.size_bytes, reverse=True)
         total_bytes = sum(jar.size_bytes for jar in jars)
         with download_progress(label, total_bytes, self._out) as advance, ThreadPoolExecutor(WORKERS) as pool:
-            futures = [pool.submit(self._fetch, jar, advance) for jar in ordered]
+            futures = [pool.submit(self._fetch, jar, repository, advance) for jar in ordered]
             try:
-                for future in futures:
+                for future in as_completed(futures):
                     future.result()
             except BaseException:
                 self._cancelled.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _fetch(self, jar: Jar, advance: Callable[[int], None]) -> None:
+    def _sweep(self) -> None:
+        """Removes what a killed download left behind, not what another process is just writing."""
+        for half in self.folder.glob(f"*{HALF_SUFFIX}"):
+            with contextlib.suppress(OSError):
+                if self._clock.now_ns() / 1e9 - half.stat().st_mtime > ABANDONED_AFTER_S:
+                    half.unlink()
+
+    def _fetch(self, jar: Jar, repository: str, advance: Callable[[int], None]) -> None:
         """Fetches one jar into place, trying again after what may pass."""
-        url = f"{self._repository}/{jar.url_path}"
+        url = f"{repository}/{jar.url_path}"
         for attempt in range(ATTEMPTS):
             received_bytes = 0
 
@@ -173,49 +190,76 @@ class JarCache:
                 reason: Exception = error
                 if error.code not in TRY_AGAIN_STATUS:
                     break
-            except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            except (OSError, http.client.HTTPException) as error:  # URLError, timeouts and TLS are OSErrors, too
                 reason = error
             if attempt + 1 == ATTEMPTS or self._clock.wait(self._cancelled, FIRST_BACKOFF_S * 2**attempt):
                 break
             advance(-received_bytes)
         raise LocalError(
-            f"{url} cannot be fetched: {reason}",
-            fix="Check the network and HTTPS_PROXY, or set VSS_MAVEN_MIRROR to a Maven repository you can reach.",
+            f"{mask_text(url)} cannot be fetched: {reason}",
+            fix="check the network and HTTPS_PROXY, or set VSS_MAVEN_MIRROR to a Maven repository you can reach",
         ) from reason
 
     def _fetch_once(self, jar: Jar, url: str, count: Callable[[int], None]) -> None:
-        if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):
-            raise LocalError(f"{url} is no address to fetch from", fix="Set VSS_MAVEN_MIRROR to an http(s):// address.")
         digest = hashlib.sha256()
         size_bytes = 0
-        try:
-            half = tempfile.NamedTemporaryFile(dir=self.folder, prefix=f".{jar.file_name}.", delete=False)  # noqa: SIM115 - closed below, and kept when renamed
-        except OSError as error:
-            raise self._unwritable(error) from error
-        path = Path(half.name)
-        try:
-            with half, urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310 - scheme checked above
-                # One byte beyond the locked size is enough to know that it is another file.
-                while size_bytes <= jar.size_bytes and (chunk := response.read(CHUNK_BYTES)):
-                    if self._cancelled.is_set():
-                        return
-                    half.write(chunk)
-                    digest.update(chunk)
-                    size_bytes += len(chunk)
-                    count(len(chunk))
+        with self._half(jar) as half, urllib.request.urlopen(request(url), timeout=TIMEOUT_S) as response:  # noqa: S310 - http(s) and file alone
+            # One byte beyond the locked size is enough to know that it is another file.
+            while size_bytes <= jar.size_bytes and (chunk := response.read(CHUNK_BYTES)):
+                if self._cancelled.is_set():
+                    return
+                half.write(chunk)
+                digest.update(chunk)
+                size_bytes += len(chunk)
+                count(len(chunk))
             if size_bytes < jar.size_bytes:
                 raise ConnectionError(f"it ended after {size_bytes} of {jar.size_bytes} bytes")
             if digest.hexdigest() != jar.sha256:
                 raise LocalError(
-                    f"{url} is not the file that was locked: its SHA-256 is {digest.hexdigest()}, not {jar.sha256}",
-                    fix="Do not use this mirror, or find out who changed the file.",
+                    f"{mask_text(url)} is not the file that was locked: its SHA-256 is {digest.hexdigest()}, "
+                    f"not {jar.sha256}",
+                    fix="do not use this mirror, or find out who changed the file",
                 )
-            path.replace(self.folder / jar.file_name)
+            half.keep(self.folder / jar.file_name)
+
+    @contextmanager
+    def _half(self, jar: Jar) -> Iterator[_HalfFile]:
+        """A file beside the jar that becomes the jar with `keep`, or nothing."""
+        try:
+            descriptor, name = tempfile.mkstemp(HALF_SUFFIX, f".{jar.file_name}.", self.folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as content:
+                yield _HalfFile(path, content, self._unwritable)
         finally:
             path.unlink(missing_ok=True)
 
     def _unwritable(self, error: OSError) -> LocalError:
         return LocalError(
             f"the cache {self.folder} cannot be written: {error.strerror}",
-            fix="Set VSS_CACHE to a folder you may write to.",
+            fix="set VSS_CACHE to a folder with room that you may write to",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _HalfFile:
+    """A jar under way. Trouble with the disk is told apart from trouble with the network, which may pass."""
+
+    path: Path
+    content: BinaryIO
+    failed: Callable[[OSError], LocalError]
+
+    def write(self, chunk: bytes) -> None:
+        try:
+            self.content.write(chunk)
+        except OSError as error:
+            raise self.failed(error) from error
+
+    def keep(self, path: Path) -> None:
+        try:
+            self.content.close()
+            self.path.replace(path)
+        except OSError as error:
+            raise self.failed(error) from error

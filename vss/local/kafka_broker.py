@@ -13,6 +13,7 @@ from typing import Any
 from vss.errors import LocalError
 from vss.local.jars import JarCache
 from vss.local.launch import tail
+from vss.local.ports import listens
 from vss.local.programs import find_java
 from vss.local.state import KAFKA
 
@@ -123,9 +124,15 @@ class KafkaBroker:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        # A broker that does not answer yet is what we wait for, not news for the log.
-        config: dict[str, Any] = {"bootstrap.servers": f"127.0.0.1:{ports[0]}", "reconnect.backoff.max.ms": 100}
-        admin = AdminClient({**config, "log_level": 0, "error_cb": lambda _error: None})
+        if not listens(ports[0]):
+            return False  # at once, where the client below would go on trying
+        config: dict[str, Any] = {
+            "bootstrap.servers": f"127.0.0.1:{ports[0]}",
+            # A broker that does not answer yet is what we wait for, not news for the log.
+            "log_level": 0,
+            "error_cb": lambda _error: None,
+        }
+        admin = AdminClient(config)
         try:
             return bool(admin.list_topics(timeout=0.5).brokers)
         except KafkaException:
@@ -141,12 +148,12 @@ class KafkaBroker:
         except subprocess.TimeoutExpired as error:
             raise LocalError(
                 f"Kafka did not format {self.folder / DATA_FOLDER} within {FORMAT_TIMEOUT_S:.0f} s",
-                fix="Try again when the machine is less busy.",
+                fix="try again when the machine is less busy",
             ) from error
         if answer.returncode != 0:
             raise LocalError(
                 f"Kafka cannot format {self.folder / DATA_FOLDER}:\n{tail(answer.stdout + answer.stderr)}",
-                fix=f"Remove {self.folder} to start afresh, or choose another folder with --folder.",
+                fix=f"remove {self.folder} to start afresh, or choose another folder with --folder",
             )
 
 

@@ -23,10 +23,12 @@ class Launched:
     Attributes:
         process: The server itself; None if it died at once.
         leash: The process that ends the server when we die; None for a detached one.
+        log_start: Bytes in the log before the server wrote to it.
     """
 
     process: ProcessId | None
     leash: subprocess.Popen[str] | None
+    log_start: int
 
     def release(self) -> None:
         """Lets go of the leash, which ends the server if it still runs."""
@@ -51,6 +53,7 @@ def launch(command: list[str], *, working_folder: Path, log_file: Path, owned: b
         LocalError: The program cannot be started.
     """
     _turn_over(log_file)
+    log_start = _log_size(log_file)
     watcher = subprocess.Popen(
         [
             sys.executable,
@@ -73,13 +76,13 @@ def launch(command: list[str], *, working_folder: Path, log_file: Path, owned: b
         _, complaint = watcher.communicate()
         raise LocalError(
             f"{command[0]} cannot be started:\n{tail(complaint)}",
-            fix="Check that the program is there and may be run.",
+            fix="check that the program is there and may be run",
         )
-    launched = Launched(ProcessId.of(int(pid)), watcher)
+    launched = Launched(ProcessId.of(int(pid)), watcher, log_start)
     if owned:
         return launched
     launched.release()
-    return Launched(launched.process, None)
+    return Launched(launched.process, None, log_start)
 
 
 def _turn_over(log_file: Path) -> None:
@@ -88,8 +91,7 @@ def _turn_over(log_file: Path) -> None:
         log_file.replace(log_file.with_suffix(".old.log"))
 
 
-def log_size(log_file: Path) -> int:
-    """Bytes in the log so far, zero before the first start."""
+def _log_size(log_file: Path) -> int:
     return log_file.stat().st_size if log_file.exists() else 0
 
 

