@@ -102,6 +102,8 @@ def reader_config(settings: KafkaSettings) -> dict[str, Any]:
         "isolation.level": "read_committed",
         # The end of a partition may be a transaction's marker, which is no message: only this event tells of it.
         "enable.partition.eof": True,
+        # How long a fetch at the end waits, and so how late that event may be.
+        "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 16 * 1024,
         "fetch.queue.backoff.ms": 10,
         **settings.properties,
