@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -31,8 +34,47 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+# Outside the docstring, which may hold no backslash: `\b` keeps click from filling the lines.
+EXAMPLES = """\b
+Example:
+  vss up                                         start a local Kafka and Redis
+  vss topics create
+  vss camera gate rtsp://192.168.1.20/stream &   publish a camera
+  vss worker detect --model yolo.onnx &          detect, one event a frame
+  vss tail detections                            watch
+"""
+
+
+class _ReaderGone(Exception):
+    """Whoever reads our output (head, less) has seen enough."""
+
+
+@contextmanager
+def _noticing_a_gone_reader() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:  # which click would make an exit with 1 of
+        raise _ReaderGone from error
+
+
 class _LazyGroup(click.Group):
     """Imports a command when it is run."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _noticing_a_gone_reader():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _noticing_a_gone_reader():
+            return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.0)[0]
+            raise click.UsageError(f"no such command: {args[0]}; did you mean {near}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -49,21 +91,16 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_LazyGroup,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--debug", is_flag=True, envvar="VSS_DEBUG", help="Show tracebacks and debug logs.")
 @click.version_option(__version__, prog_name="vss")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    r"""A Kafka-driven fleet of inference workers for cameras and sensors.
-
-    \b
-    Example:
-      vss up                                        start a local Kafka and Redis
-      vss topics create
-      vss camera gate rtsp://192.168.1.20/stream &  publish a camera
-      vss worker detect --model yolo.onnx &         detect, one event a frame
-      vss tail detections                           watch
-    """
+    """A Kafka-driven fleet of inference workers for cameras and sensors."""
     ctx.obj = debug
 
 
@@ -77,33 +114,45 @@ def main(argv: list[str] | None = None) -> None:
         code: Any = cli.main(arguments, prog_name="vss", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        _print("error", "red", error.format_message())
+        _print("fix", "green", f"see `{error.ctx.command_path if error.ctx else 'vss'} --help`")
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _print("error", "red", error.format_message())
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough.
+    except _ReaderGone:
+        # What is still buffered goes nowhere, rather than failing once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        if debug:
-            raise
-        _explain(error)
+        _explain(error, debug)
         sys.exit(getattr(error, "exit_code", 1))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explain(error: Exception) -> None:
+def _explain(error: Exception, debug: bool) -> None:
     from vss.errors import VssError
+    from vss.masking import mask_text
 
+    if debug:
+        import traceback
+
+        click.echo(mask_text("".join(traceback.format_exception(error))), err=True, nl=False)
     if isinstance(error, VssError):
-        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(str(error), err=True)
+        _print("error", "red", mask_text(str(error)))
         if error.fix:
-            click.secho("fix:   ", fg="green", bold=True, nl=False, err=True)
-            click.echo(error.fix, err=True)
-        return
-    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(f"unexpected {type(error).__name__}: {error}", err=True)
-    click.echo("This is a bug; run again with --debug and report what it prints.", err=True)
+            _print("fix", "green", mask_text(error.fix))
+    else:
+        _print("error", "red", f"unexpected {type(error).__name__}: {mask_text(str(error))}")
+        _print("fix", "green", "this is a bug: run again with --debug and report what it prints")
+
+
+def _print(word: str, colour: str, text: str) -> None:
+    click.secho(f"{word + ':':<7}", fg=colour, bold=True, nl=False, err=True)
+    click.echo(text, err=True)
