@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
+from pydantic import ValidationError
 
 from vss.config import Settings, load_settings
+from vss.errors import ConfigError
 from vss.logs import configure
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def fleet_options(command: F) -> F:
-    """Adds `--bootstrap-servers`, `--redis-url` and `--config`, which reach the command as one `settings` argument."""
-    import functools
+_FLEET_OPTIONS = (
+    click.option("--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."),
+    click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers."),
+    click.option("--redis-url", metavar="URL", help="Redis."),
+)
 
-    @click.option("--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml).")
-    @click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
-    @click.option("--redis-url", metavar="URL", help="Redis.")
-    @click.pass_context
+
+def fleet_options(command: F) -> F:
+    """Adds `--config`, `--bootstrap-servers` and `--redis-url`, which reach the command as one `settings` argument."""
+
     @functools.wraps(command)
-    def wrapped(
-        ctx: click.Context, config: Path | None, bootstrap_servers: str | None, redis_url: str | None, **rest: Any
-    ) -> Any:
-        configure(level="DEBUG" if ctx.find_root().obj else "INFO")
+    def wrapped(config: Path | None, bootstrap_servers: str | None, redis_url: str | None, **rest: Any) -> Any:
+        configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
         overrides = nested({"kafka.bootstrap_servers": bootstrap_servers, "redis.url": redis_url})
         return command(settings=settings_with(config, overrides), **rest)
 
-    return wrapped  # type: ignore[return-value] # click's decorators keep the callable, not its signature
+    for option in reversed(_FLEET_OPTIONS):
+        wrapped = option(wrapped)
+    return cast("F", wrapped)
 
 
 def settings_with(config: Path | None, overrides: dict[str, Any]) -> Settings:
@@ -45,6 +50,24 @@ def settings_with(config: Path | None, overrides: dict[str, Any]) -> Settings:
         else {}
     )
     return load_settings(config, overrides=overrides, local=local)
+
+
+def override(settings: Settings, values: dict[str, Any]) -> Settings:
+    """The settings with what further flags say: `{"loop.max_batch": 8}`; None leaves a setting as it is.
+
+    Raises:
+        ConfigError: A value does not fit; names the setting.
+    """
+    changed: dict[str, Any] = {}
+    for table, changes in nested(values).items():
+        section = getattr(settings, table)
+        try:
+            changed[table] = type(section).model_validate(section.model_dump() | changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join([table, *(str(part) for part in first["loc"])])
+            raise ConfigError(f"setting {name}: {first['msg']}", fix=f"give {name} a fitting value") from error
+    return settings.model_copy(update=changed)
 
 
 def nested(values: dict[str, Any]) -> dict[str, Any]:

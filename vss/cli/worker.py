@@ -1,0 +1,119 @@
+"""`vss worker detect` and `vss worker cache`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import click
+
+from vss.cli.options import fleet_options, override
+from vss.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DETECT_EXAMPLES = """\b
+Example:
+  vss worker detect --model yolov8n.onnx
+  vss worker detect --model gate@3 --classes person,car --conf 0.4
+  vss worker detect --model gate --device cuda --group night-shift
+"""
+CACHE_EXAMPLES = """\b
+Example:
+  vss worker cache
+  vss worker cache --redis-url redis://cache:6379/2 --ttl 600
+  vss worker cache --rebuild
+"""
+
+
+def worker_options(command: F) -> F:
+    """Adds what every worker takes."""
+    options = (
+        click.option("--group", help="Consumer group; workers of a group share the partitions."),
+        click.option("--max-batch", type=int, metavar="N", help="Records in a micro-batch.  [default: 32]"),
+        click.option(
+            "--metrics-port",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Port of /metrics, /healthz and /readyz; 0 picks a free one and logs it.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return cast("F", fleet_options(command))
+
+
+@click.group()
+def worker() -> None:
+    """Run a worker. Start more of the same to share the load."""
+
+
+@worker.command(epilog=DETECT_EXAMPLES)
+@click.option("--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file.")
+@click.option("--store", help="Folder of the model store.")
+@click.option("--device", help="auto, cpu, cuda or tensorrt.")
+@click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core.")
+@click.option("--conf", type=float, metavar="0..1", help="Lowest confidence.  [default: the model's, else 0.5]")
+@click.option(
+    "--iou", type=float, metavar="0..1", help="IoU above which boxes merge.  [default: the model's, else 0.4]"
+)
+@click.option("--classes", metavar="A,B", help="Report only these classes.")
+@click.option("--max-detections", type=int, metavar="N", help="Objects an event may hold.  [default: 300]")
+@click.option("--max-age-ms", type=float, metavar="MS", help="Shed older frames with a note.  [default: never]")
+@worker_options
+def detect(
+    settings: Settings,
+    spec: str,
+    store: str | None,
+    device: str | None,
+    threads: int | None,
+    conf: float | None,
+    iou: float | None,
+    classes: str | None,
+    max_detections: int | None,
+    max_age_ms: float | None,
+    group: str | None,
+    max_batch: int | None,
+    metrics_port: int,
+) -> None:
+    """Detect objects in frames: one event a frame into vss.detections, exactly once."""
+    from vss.workers.programs import run_detect
+
+    settings = override(
+        settings,
+        {
+            "model.store": store,
+            "model.device": device,
+            "model.threads": threads,
+            "model.confidence": conf,
+            "model.iou": iou,
+            "model.classes": tuple(classes.split(",")) if classes else None,
+            "model.max_detections": max_detections,
+            "loop.max_age_ms": max_age_ms,
+            "loop.group": group,
+            "loop.max_batch": max_batch,
+        },
+    )
+    run_detect(settings, spec=spec, metrics_port=metrics_port)
+
+
+@worker.command(epilog=CACHE_EXAMPLES)
+@click.option("--ttl", type=int, metavar="SECONDS", help="How long a result stays readable.  [default: 3600]")
+@click.option("--rebuild", is_flag=True, help="Read the result topics from their beginning first, for an empty Redis.")
+@worker_options
+def cache(
+    settings: Settings,
+    ttl: int | None,
+    rebuild: bool,
+    group: str | None,
+    max_batch: int | None,
+    metrics_port: int,
+) -> None:
+    """Keep the latest results in Redis: a view of the result topics that can be rebuilt."""
+    from vss.workers.programs import run_cache
+
+    # Results are small and a pipeline of writes to Redis costs one round trip: larger batches than frames need.
+    batch = max_batch if max_batch is not None else max(settings.loop.max_batch, 256)
+    settings = override(settings, {"redis.ttl_s": ttl, "loop.group": group, "loop.max_batch": batch})
+    run_cache(settings, rebuild=rebuild, metrics_port=metrics_port)
