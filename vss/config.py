@@ -7,10 +7,12 @@ fleet that `vss up` started in this folder, the default below.
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +24,8 @@ from pydantic_settings import (
 from vss.errors import ConfigError
 
 DEFAULT_FILE = Path("vss.toml")
+ENV_PREFIX = "VSS_"
+ENV_DELIMITER = "__"
 
 
 class Section(BaseModel):
@@ -48,6 +52,12 @@ class KafkaSettings(Section):
     properties: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="Any librdkafka property (TLS, SASL, …) for every client; wins over ours."
     )
+
+    @field_validator("properties", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        """In TOML an unquoted `security.protocol = "SSL"` is a table in a table; a property all the same."""
+        return _flat(value) if isinstance(value, Mapping) else value
 
 
 class RedisSettings(Section):
@@ -108,7 +118,9 @@ class Limits(Section):
 class Settings(BaseSettings):
     """All settings; each class below it is a table of `vss.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="VSS_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER, extra="forbid", frozen=True
+    )
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
@@ -130,6 +142,7 @@ def load_settings(
     Raises:
         ConfigError: A file is missing or a value does not fit; names the setting and the nearest known one.
     """
+    _refuse_unknown_tables(os.environ)
     if config_file is not None and not config_file.is_file():
         raise ConfigError(f"no such settings file: {config_file}", fix="name an existing file with --config")
     path = config_file if config_file is not None else DEFAULT_FILE
@@ -145,23 +158,55 @@ def load_settings(
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             toml = TomlConfigSettingsSource(settings_cls, path)
-            return init_settings, env_settings, toml, InitSettingsSource(settings_cls, local or {})
+            return init_settings, env_settings, toml, InitSettingsSource(settings_cls, _without_empty(local or {}))
 
     try:
         return Loaded(**(overrides or {}))
     except ValidationError as error:
-        raise ConfigError(*_explain(error)[:1], fix=_explain(error)[1]) from error
-    except ValueError as error:  # the TOML or JSON itself does not parse
+        raise _explained(error) from error
+    except (OSError, ValueError) as error:  # the file cannot be read, or the TOML or JSON itself does not parse
         raise ConfigError(f"settings cannot be read: {error}", fix=f"correct {path} or the VSS_ variables") from error
 
 
-def _explain(error: ValidationError) -> tuple[str, str]:
+def _explained(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"setting {name}: {first['msg']}", f"give {name} a fitting value"
-    near = difflib.get_close_matches(name, known_settings(), n=1, cutoff=0.0)
-    return f"unknown setting {name}", f"did you mean {near[0]}?"
+        return ConfigError(f"setting {name}: {first['msg']}", fix=f"give {name} a fitting value")
+    known = known_settings() if "." in name else list(Settings.model_fields)
+    return ConfigError(f"unknown setting {name}", fix=f"did you mean {_nearest(name, known)}?")
+
+
+def _refuse_unknown_tables(environ: Mapping[str, str]) -> None:
+    """Pydantic passes over a variable whose table it does not know, and with it over a typing error."""
+    for variable in environ:
+        table, separator, _ = variable.upper().removeprefix(ENV_PREFIX).partition(ENV_DELIMITER)
+        if not variable.upper().startswith(ENV_PREFIX) or not separator or table.lower() in Settings.model_fields:
+            continue
+        near = _nearest(
+            variable, [f"{ENV_PREFIX}{name.replace('.', ENV_DELIMITER)}".upper() for name in known_settings()]
+        )
+        raise ConfigError(f"unknown variable {variable}", fix=f"did you mean {near}?")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+
+
+def _without_empty(tables: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the address of a server that does not run, so that it hides no default."""
+    return {table: {name: value for name, value in values.items() if value} for table, values in tables.items()}
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            nested |= _flat(value, f"{prefix}{name}.")
+        else:
+            plain[f"{prefix}{name}"] = value
+    return nested | plain
 
 
 def known_settings() -> list[str]:
