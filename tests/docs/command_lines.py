@@ -41,7 +41,7 @@ def check(words: list[str]) -> None:
         values, left, _ = command.make_parser(context).parse_args(list(words))
         for parameter in command.params:
             value = values.get(parameter.name) if parameter.name else None
-            if value is not None and not isinstance(parameter.type, click.Path | click.File):
+            if isinstance(value, str | list | tuple) and not isinstance(parameter.type, click.Path | click.File):
                 parameter.type_cast_value(context, value)
         if not isinstance(command, click.Group):
             return
