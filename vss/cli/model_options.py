@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from vss.cli.options import nested, settings_with
+from vss.cli.options import nested, override, settings_with
+from vss.config import Settings
 from vss.logs import configure
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,9 +25,10 @@ _SETTINGS = {
     "classes": "model.classes",
     "max_detections": "model.max_detections",
 }
+_STORE_OPTION = click.option("--store", metavar="FOLDER", help="Folder of the model store.  [default: models]")
 _STORE_OPTIONS = (
     click.option("--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."),
-    click.option("--store", metavar="FOLDER", help="Folder of the model store.  [default: models]"),
+    _STORE_OPTION,
 )
 _DETECTOR_OPTIONS = (
     click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
@@ -50,16 +52,36 @@ def detector_options(command: F) -> F:
     return _with_settings(command, _DETECTOR_OPTIONS + _STORE_OPTIONS)
 
 
+def detector_flags(command: F) -> F:
+    """Adds how a detector runs to a command that has its settings from `fleet_options`, which comes above this."""
+
+    @functools.wraps(command)
+    def wrapped(settings: Settings, **arguments: Any) -> Any:
+        flags = _pop_flags(arguments)
+        return command(settings=override(settings, flags), **arguments)
+
+    return _decorated(wrapped, (*_DETECTOR_OPTIONS, _STORE_OPTION))
+
+
 def _with_settings(command: F, options: tuple[Callable[[F], F], ...]) -> F:
     @functools.wraps(command)
     def wrapped(config: Path | None, **arguments: Any) -> Any:
         configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
-        flags = {setting: arguments.pop(flag, None) for flag, setting in _SETTINGS.items()}
-        classes = flags["model.classes"]
-        flags["model.classes"] = tuple(name.strip() for name in classes.split(",")) if classes else None
+        flags = _pop_flags(arguments)
         return command(settings=settings_with(config, nested(flags)), **arguments)
 
-    decorated = cast("F", wrapped)
+    return _decorated(wrapped, options)
+
+
+def _pop_flags(arguments: dict[str, Any]) -> dict[str, Any]:
+    flags = {setting: arguments.pop(flag, None) for flag, setting in _SETTINGS.items()}
+    classes = flags["model.classes"]
+    flags["model.classes"] = tuple(name.strip() for name in classes.split(",")) if classes else None
+    return flags
+
+
+def _decorated(command: Callable[..., Any], options: tuple[Callable[[F], F], ...]) -> F:
+    decorated = cast("F", command)
     for option in reversed(options):
         decorated = option(decorated)
     return decorated

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from vss.cli.model_options import detector_flags
 from vss.cli.options import fleet_options, override
 from vss.config import Settings
 
@@ -51,27 +52,12 @@ def worker() -> None:
 
 @worker.command(epilog=DETECT_EXAMPLES)
 @click.option("--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file.")
-@click.option("--store", help="Folder of the model store.")
-@click.option("--device", help="auto, cpu, cuda or tensorrt.")
-@click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core.")
-@click.option("--conf", type=float, metavar="0..1", help="Lowest confidence.  [default: the model's, else 0.5]")
-@click.option(
-    "--iou", type=float, metavar="0..1", help="IoU above which boxes merge.  [default: the model's, else 0.4]"
-)
-@click.option("--classes", metavar="A,B", help="Report only these classes.")
-@click.option("--max-detections", type=int, metavar="N", help="Objects an event may hold.  [default: 300]")
 @click.option("--max-age-ms", type=float, metavar="MS", help="Shed older frames with a note.  [default: never]")
 @worker_options
+@detector_flags
 def detect(
     settings: Settings,
     spec: str,
-    store: str | None,
-    device: str | None,
-    threads: int | None,
-    conf: float | None,
-    iou: float | None,
-    classes: str | None,
-    max_detections: int | None,
     max_age_ms: float | None,
     group: str | None,
     max_batch: int | None,
@@ -80,21 +66,8 @@ def detect(
     """Detect objects in frames: one event a frame into vss.detections, exactly once."""
     from vss.workers.programs import run_detect
 
-    settings = override(
-        settings,
-        {
-            "model.store": store,
-            "model.device": device,
-            "model.threads": threads,
-            "model.confidence": conf,
-            "model.iou": iou,
-            "model.classes": tuple(classes.split(",")) if classes else None,
-            "model.max_detections": max_detections,
-            "loop.max_age_ms": max_age_ms,
-            "loop.group": group,
-            "loop.max_batch": max_batch,
-        },
-    )
+    flags = {"loop.max_age_ms": max_age_ms, "loop.group": group, "loop.max_batch": max_batch}
+    settings = override(settings, flags)
     run_detect(settings, spec=spec, metrics_port=metrics_port)
 
 
