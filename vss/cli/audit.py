@@ -1,0 +1,98 @@
+"""`vss audit`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from vss.cli.options import fleet_options
+from vss.config import Settings
+
+if TYPE_CHECKING:
+    from vss.workers.audit import AuditReport
+
+EXAMPLES = """\b
+Example:
+  vss audit
+  vss audit --wait 30 --json
+  vss audit --group night-shift
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--topic", default="frames", show_default=True, help="The input, as the catalogue names it.")
+@click.option("--group", help="Whose outcomes count.  [default: the group of `vss worker detect`]")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait until the group has committed what is there now.",
+)
+@click.option("--list", "list_first", type=int, default=5, show_default=True, help="How many coordinates to list.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
+@fleet_options
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    settings: Settings,
+    topic: str,
+    group: str | None,
+    wait_s: float,
+    list_first: int,
+    as_json: bool,
+) -> None:
+    """Check that every frame has exactly one outcome: an event, a shed note or a dead letter.
+
+    Reads the whole topic up to its present end, and everything that came of it, as a consumer sees it that reads only
+    what is committed. Exits with 1 unless every record has exactly one outcome.
+    """
+    from vss.errors import ConfigError
+    from vss.schemas.topics import CATALOGUE
+    from vss.workers.audit import audit as run_audit
+    from vss.workers.service import consumer_group
+
+    inputs = {known.short: known for known in CATALOGUE if known.role == "input"}
+    if topic not in inputs:
+        raise ConfigError(f"no input topic {topic!r} in the catalogue", fix=f"choose of {', '.join(inputs)}")
+    report = run_audit(
+        settings.kafka,
+        group=group if group is not None else consumer_group(settings, "detect"),
+        topic=inputs[topic],
+        wait_s=wait_s,
+        list_first=list_first,
+    )
+    if as_json:
+        import dataclasses
+
+        click.echo(json.dumps({"holds": report.holds, **dataclasses.asdict(report)}))
+    else:
+        _print(report)
+    ctx.exit(0 if report.holds else 1)
+
+
+def _print(report: AuditReport) -> None:
+    click.secho(f"{report.topic} for group {report.group}", bold=True)
+    rows = [
+        ("records", report.records, ()),
+        ("events", report.events, ()),
+        ("shed", report.shed, ()),
+        ("dead letters", report.dead_letters, ()),
+        ("missing", report.missing, report.first_missing),
+        ("doubled", report.doubled, report.first_doubled),
+        ("stray", report.stray, report.first_stray),
+    ]
+    for name, count, first in rows:
+        places = " ".join(f"{at.topic}[{at.partition}]@{at.offset}" for at in first)
+        click.secho(f"  {name:<13}{count:>12,}  {places}", fg="red" if first else None)
+    if report.unreadable:
+        click.secho(f"  {report.unreadable} records of the outcome topics are no outcomes", fg="yellow")
+    for other, count in sorted(report.other_groups.items()):
+        click.echo(f"  left out: {count:,} outcomes of group {other}")
+    if report.caught_up is False:
+        click.secho("  the group has not caught up: what it has not reached is missing", fg="yellow")
+    verdict = "every record has exactly one outcome" if report.holds else "the promise of one outcome is broken"
+    click.secho(f"  {verdict} ({report.seconds:.1f} s)", fg="green" if report.holds else "red")
