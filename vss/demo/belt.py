@@ -112,7 +112,7 @@ def _blotches(length: int, size: int, rng: np.random.Generator) -> Plane:
     wrapped = np.concatenate([coarse[:, -2:], coarse, coarse[:, :2]], axis=1)
     pad = round(2 * length / columns)
     fine = cv2.resize(wrapped, (length + 2 * pad, WIDTH), interpolation=cv2.INTER_CUBIC)
-    return fine[:, pad : pad + length]
+    return np.asarray(fine[:, pad : pad + length], np.float32)
 
 
 def _scratch(brightness: Plane, length: int, rng: np.random.Generator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,16 +54,16 @@ class Light:
         passer = depth * np.exp(-(((self._x + 0.25 * self._y - side * walked) / 0.42) ** 2))
         warm = np.array([1 - 0.05 * swing * 4, 1.0, 1 + 0.05 * swing * 4], np.float32)
         coarse = (self._still - passer)[:, :, None] * (self._level * (1 + swing)) * self._tint * warm
-        light: NDArray[np.float32] = cv2.resize(coarse.astype(np.float32), self._size, interpolation=cv2.INTER_LINEAR)
-        return light
+        return self._fine(coarse)
 
     def flashes(self, phase: float) -> NDArray[np.float32]:
         """(H, W) float32, how much of a surface's gloss is seen."""
-        flash = sum(
+        flash = np.zeros_like(self._still) + sum(
             strength * np.exp(-(((self._x + 0.15 * self._y - at) / width) ** 2)) for at, width, strength in self._strips
         )
         flash = flash * (0.8 + 0.2 * math.sin(2 * math.pi * phase))
-        light: NDArray[np.float32] = cv2.resize(
-            np.asarray(flash, np.float32), self._size, interpolation=cv2.INTER_LINEAR
-        )
-        return light
+        return self._fine(flash)
+
+    def _fine(self, coarse: NDArray[Any]) -> NDArray[np.float32]:
+        resized = cv2.resize(coarse.astype(np.float32), self._size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(resized, np.float32)

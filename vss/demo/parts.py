@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -73,7 +74,7 @@ class _Canvas:
         return cover
 
 
-def _plate(mask: NDArray[np.uint8], thickness: float, bevel: float) -> Plane:
+def _plate(mask: NDArray[Any], thickness: float, bevel: float) -> Plane:
     """Height of a flat piece whose edges fall off over `bevel` pixels."""
     inside = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 5) / OVERSAMPLING
     slope = np.clip(inside / bevel, 0, 1)
@@ -81,8 +82,12 @@ def _plate(mask: NDArray[np.uint8], thickness: float, bevel: float) -> Plane:
     return height
 
 
-def _shape(mask: NDArray[np.uint8], height: Plane, grain: float | None) -> Shape:
-    return Shape((mask / np.float32(255)).astype(np.float32), height, grain)
+def _shape(mask: NDArray[Any], height: NDArray[Any], grain: float | None) -> Shape:
+    return Shape((mask / np.float32(255)).astype(np.float32), height.astype(np.float32), grain)
+
+
+def _without(mask: NDArray[Any], hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.subtract(mask, hole), np.uint8)
 
 
 def _ring(sides: int, radius: float, turn: float = 0.0) -> NDArray[np.float64]:
@@ -102,7 +107,7 @@ def _gear(rng: np.random.Generator) -> Shape:
     outline = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.tile(radii, teeth)[:, None]
     mask = canvas.polygon(outline)
     bore, hub, rim = radius * rng.uniform(0.16, 0.22), radius * 0.38, radius * 0.68
-    mask = cv2.subtract(mask, canvas.disc(bore))
+    mask = _without(mask, canvas.disc(bore))
     height = _plate(mask, 7.0, 1.4)
     spokes = int(rng.integers(0, 3)) * 3
     # Between hub and rim the web lies lower, and may be pierced.
@@ -110,7 +115,7 @@ def _gear(rng: np.random.Generator) -> Shape:
     height = np.where(web, np.minimum(height, 3.6), height).astype(np.float32)
     for along, across in _ring(spokes, (hub + rim) / 2) if spokes else ():
         hole = canvas.disc((rim - hub) * 0.42, along, across)
-        mask = cv2.subtract(mask, hole)
+        mask = _without(mask, hole)
     height = np.where(mask > 127, height, 0).astype(np.float32)
     return _shape(mask, cv2.GaussianBlur(height, (0, 0), 0.9), grain=None)
 
@@ -166,7 +171,7 @@ def _nut(rng: np.random.Generator) -> Shape:
     canvas = _Canvas(radius, rng.uniform(0, 2 * math.pi))
     mask = canvas.polygon(_ring(6, radius))
     bore = radius * rng.uniform(0.46, 0.54)
-    mask = cv2.subtract(mask, canvas.disc(bore))
+    mask = _without(mask, canvas.disc(bore))
     height = _plate(mask, 7.5, 1.0)
     # Corners are turned off at 30 degrees, and the bore is countersunk.
     height = np.minimum(height, 7.5 - np.clip(canvas.radius - radius * 0.86, 0, None) * 0.9)
@@ -201,7 +206,7 @@ def _bracket(rng: np.random.Generator) -> Shape:
         (left + long - wide * 1.7, middle),
         (left + wide / 2, top + short - wide * 0.55),
     ):
-        mask = cv2.subtract(mask, canvas.disc(hole, along, across * sign))
+        mask = _without(mask, canvas.disc(hole, along, across * sign))
     height = _plate(mask, 3.6, 0.9)
     return _shape(mask, cv2.GaussianBlur(height, (0, 0), 0.8), grain=canvas.angle)
 
@@ -209,7 +214,7 @@ def _bracket(rng: np.random.Generator) -> Shape:
 def _washer(rng: np.random.Generator) -> Shape:
     radius = rng.uniform(13, 19)
     canvas = _Canvas(radius, rng.uniform(0, 2 * math.pi))
-    mask = cv2.subtract(canvas.disc(radius), canvas.disc(radius * rng.uniform(0.46, 0.56)))
+    mask = _without(canvas.disc(radius), canvas.disc(radius * rng.uniform(0.46, 0.56)))
     height = _plate(mask, 2.2, 1.0)
     return _shape(mask, cv2.GaussianBlur(height, (0, 0), 0.7), grain=rng.uniform(0, math.pi))
 

@@ -107,7 +107,8 @@ class Scene:
         seen = cv2.warpPerspective(window, homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         colour = np.ascontiguousarray(seen[:, :, :3])
         gloss = np.ascontiguousarray(seen[:, :, 3])
-        picture = cv2.blendLinear(colour, self._still, self._belt_weight, 1 - self._belt_weight)
+        blended = cv2.blendLinear(colour, self._still, self._belt_weight, 1 - self._belt_weight)
+        picture = np.asarray(blended, np.uint8)
         for roller in self._rollers:
             roller.draw(picture, phase)
         lit = cv2.multiply(picture, self._light.on(phase), dtype=cv2.CV_8U)
@@ -116,8 +117,7 @@ class Scene:
         soft = cv2.GaussianBlur(lit, (3, 3), self._blur)
         y, x = (int(value) for value in rng.integers(0, 64, 2))
         noisy = cv2.add(soft, self._noise[y : y + self.height, x : x + self.width], dtype=cv2.CV_8U)
-        frame: Frame = noisy
-        return frame
+        return np.asarray(noisy, np.uint8)
 
     def _truth(self, homography: NDArray[np.float64], start: int) -> list[TrueObject]:
         objects = []
@@ -167,4 +167,4 @@ def _view(width: int, height: int, rng: np.random.Generator) -> _View:
         np.float32,
     )
     flat = np.array([[0, 0], [window, 0], [window, WIDTH], [0, WIDTH]], np.float32)
-    return _View(quad, window, cv2.getPerspectiveTransform(flat, quad))
+    return _View(quad, window, np.asarray(cv2.getPerspectiveTransform(flat, quad), np.float64))

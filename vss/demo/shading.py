@@ -108,11 +108,11 @@ def _normals(shape: Shape, finish: Finish, rng: np.random.Generator) -> tuple[Pl
     side = shape.cover.shape[0]
     noise = rng.standard_normal((side, side), dtype=np.float32)
     if shape.grain is None:
-        noise = cv2.GaussianBlur(noise, (0, 0), 1.2) * 3
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.2), np.float32) * 3
         return slope_x + noise * finish.roughness, slope_y + noise[::-1] * finish.roughness
     # Grinding leaves long scratches in one direction: they tilt the surface across it.
     kernel = _line_kernel(19, shape.grain)
-    noise = cv2.filter2D(noise, -1, kernel) * 4
+    noise = np.asarray(cv2.filter2D(noise, -1, kernel), np.float32) * 4
     across_x, across_y = -math.sin(shape.grain), math.cos(shape.grain)
     return slope_x + noise * finish.roughness * across_x, slope_y + noise * finish.roughness * across_y
 
@@ -164,5 +164,4 @@ def _shadow(shape: Shape, lamp: float) -> Plane:
 
 def _smaller(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     size = plane.shape[0] // OVERSAMPLING
-    small: NDArray[np.float32] = cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA)
-    return small
+    return np.asarray(cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA), np.float32)

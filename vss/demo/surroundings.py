@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,7 +88,7 @@ def make_surroundings(
 
 def _floor(width: int, height: int, rng: np.random.Generator) -> Picture:
     tone = np.array([0.40, 0.42, 0.43], np.float32) * rng.uniform(0.7, 1.1)
-    noise = sum(
+    noise: NDArray[Any] = np.zeros((height, width), np.float32) + sum(
         cv2.resize(
             rng.standard_normal((height // size + 2, width // size + 2)).astype(np.float32),
             (width, height),
@@ -102,13 +103,12 @@ def _floor(width: int, height: int, rng: np.random.Generator) -> Picture:
     y = float(rng.uniform(8, 26))
     mask = np.zeros((height, width), np.float32)
     cv2.line(mask, (-20, round(y)), (width + 20, round(y + rng.uniform(-9, 9))), 1.0, 9, cv2.LINE_AA)
-    mask = cv2.GaussianBlur(mask, (0, 0), 2.2)[:, :, None] * 0.8
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 2.2)[:, :, None] * 0.8, np.float32)
     floor = floor * (1 - mask) + line * mask
     # A leg of the frame and its shadow, at the near side.
     x = round(rng.uniform(0.1, 0.9) * width)
     cv2.rectangle(floor, (x - 14, height - 40), (x + 14, height), (0.10, 0.10, 0.11), -1)
-    blurred: Picture = cv2.GaussianBlur(floor.astype(np.float32), (0, 0), 1.8)
-    return blurred
+    return np.asarray(cv2.GaussianBlur(floor.astype(np.float32), (0, 0), 1.8), np.float32)
 
 
 def _rail(
