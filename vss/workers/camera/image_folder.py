@@ -76,9 +76,10 @@ class _ImageStream:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+    return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=natural_order)
 
 
-def _natural(file: Path) -> tuple[list[tuple[int, int | str]], str]:
+def natural_order(file: Path) -> tuple[list[tuple[int, int | str]], str]:
+    """Sorts names as a person would: `img2` before `img10`."""
     parts = re.split(r"(\d+)", file.name.lower())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], file.name

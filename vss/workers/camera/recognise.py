@@ -16,7 +16,7 @@ from vss.workers.camera.source import Source
 from vss.workers.camera.video_file import VideoFile
 
 # Over HTTP these end, so they are read as files are; anything else is a camera.
-_VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"})
 _KINDS = "a video file, a folder of images, rtsp://…, http://… (MJPEG) or /dev/videoN"
 
 
@@ -51,7 +51,7 @@ def _from_url(url: str, scheme: str, timeout_s: float) -> Source:
     if scheme in ("http", "https"):
         # Not urlsplit: it refuses passwords with brackets, with the password in its message.
         suffix = Path(url.partition("?")[0]).suffix.lower()
-        return VideoFile(url, timeout_s) if suffix in _VIDEO_SUFFIXES else HttpStream(url, timeout_s)
+        return VideoFile(url, timeout_s) if suffix in VIDEO_SUFFIXES else HttpStream(url, timeout_s)
     raise SourceUnreadable(f"no camera speaks {scheme}: {mask_secrets(url)}", fix=f"name {_KINDS}")
 
 
