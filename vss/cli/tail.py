@@ -1,0 +1,94 @@
+"""`vss tail`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vss.cli.options import fleet_options
+from vss.config import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vss.schemas.envelope import Record
+    from vss.schemas.topics import Topic
+
+EXAMPLES = """\b
+Example:
+  vss tail detections
+  vss tail dlq --from-beginning
+  vss tail detections --json -n 100 | jq .value.total_objects
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("topic", metavar="TOPIC")
+@click.option("--from-beginning", is_flag=True, help="Start with the oldest record, not with the next new one.")
+@click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for machines.")
+@fleet_options
+def tail(settings: Settings, topic: str, from_beginning: bool, number: int | None, as_json: bool) -> None:
+    """Follow a topic: frames, detections, shed or dlq.
+
+    Joins no consumer group and commits nothing, so it disturbs no worker. Shows what is committed. Of a frame it shows
+    the headers and the size, of a dead letter the reason.
+    """
+    from vss.schemas.topics import CATALOGUE
+    from vss.streams.log_reader import LogReader
+
+    known = {entry.short: entry for entry in CATALOGUE}
+    if topic not in known:
+        from vss.errors import ConfigError
+
+        raise ConfigError(f"no topic {topic!r} in the catalogue", fix=f"choose of {', '.join(known)}")
+    show = _json_lines(known[topic]) if as_json else _table(known[topic])
+    shown = 0
+    with LogReader(settings.kafka) as reader:
+        spans = reader.spans([known[topic].name(settings.kafka.topic_prefix)])
+        starts = {p: span.low if from_beginning else span.end for p, span in spans.items()}
+        for records in reader.follow(starts):
+            chosen = records if number is None else records[: number - shown]
+            if chosen:
+                show(chosen)
+                shown += len(chosen)
+            if shown == number:
+                return
+
+
+def _json_lines(topic: Topic) -> Callable[[Sequence[Record]], None]:
+    import orjson
+
+    from vss.workers.record_rows import document
+
+    def show(records: Sequence[Record]) -> None:
+        for record in records:
+            click.echo(orjson.dumps(document(record, topic)))
+
+    return show
+
+
+def _table(topic: Topic) -> Callable[[Sequence[Record]], None]:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from vss.workers.record_rows import columns_of, row
+
+    console = Console(soft_wrap=False, highlight=False)
+    columns = columns_of(topic)
+    headed = False
+
+    def show(records: Sequence[Record]) -> None:
+        # A table for each batch with columns of fixed width: together they look like one that grows.
+        nonlocal headed
+        table = Table(box=None, pad_edge=False, show_header=not headed, expand=True, header_style="bold")
+        headed = True
+        for name, width in zip(columns.names, (*columns.widths, None), strict=True):
+            table.add_column(name, width=width, no_wrap=True, overflow="ellipsis", ratio=None if width else 1)
+        for record in records:
+            table.add_row(*(Text(cell) for cell in row(record, columns)))
+        console.print(table)
+
+    return show

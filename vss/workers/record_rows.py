@@ -1,0 +1,160 @@
+"""Records of the catalogue's topics for people and machines: never a picture's bytes, always a dead letter's reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from vss.codecs.events import decode_event
+from vss.codecs.headers import decode_frame_header, format_time
+from vss.errors import BadRecord
+from vss.schemas.envelope import Record
+from vss.schemas.events import DetectionEvent, ShedNote, SourceCoordinates
+from vss.schemas.topics import DEAD_LETTERS, DETECTIONS, FRAMES, SHED, Topic
+from vss.streams.dead_letters import PREFIX, reason_of
+
+_TEXT_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How records of one topic are laid out in lines.
+
+    Attributes:
+        names: Headings; the last column takes the room that is left.
+        widths: Characters of each but the last.
+        cells: What stands in them; raises `BadRecord` for a record that is none of the topic's.
+    """
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+    cells: Callable[[Record], tuple[str, ...]]
+
+
+def columns_of(topic: Topic) -> Columns:
+    """The layout for a topic; a plain one for topics without a layout of their own."""
+    return _COLUMNS.get(topic.short, _PLAIN)
+
+
+def row(record: Record, columns: Columns) -> tuple[str, ...]:
+    """A record's cells, printable; one that is none of the topic's says so in the last cell."""
+    try:
+        cells = columns.cells(record)
+    except BadRecord as error:
+        blank = ("",) * (len(columns.names) - 4)
+        cells = (_time(record), _place(record), _text(record.key), *blank, f"{type(error).__name__}: {error}")
+    return tuple(printable(cell) for cell in cells)
+
+
+def document(record: Record, topic: Topic) -> dict[str, Any]:
+    """A record as JSON: coordinates, key, headers, size, and the value where it is JSON."""
+    found: dict[str, Any] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": _time(record) or None,
+        "key": _text(record.key) if record.key is not None else None,
+        "size_bytes": len(record.value or b""),
+        "headers": {
+            name: _text(value) if value is not None else None
+            for name, value in record.headers
+            if not name.startswith(PREFIX)
+        },
+    }
+    if topic.payload is not None:
+        try:
+            # Not as the schema sees it: fields that are new to this version are shown as well.
+            found["value"] = orjson.loads(record.value or b"")
+        except orjson.JSONDecodeError as error:
+            found["error"] = f"the value is no JSON: {error}"
+    if topic == DEAD_LETTERS:
+        try:
+            found["reason"] = asdict(reason_of(record))
+        except BadRecord as error:
+            found["error"] = str(error)
+    return found
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_TEXT_LIMIT])
+
+
+def _frame(record: Record) -> tuple[str, ...]:
+    header = decode_frame_header(record)
+    size = f"{header.width}x{header.height}" if header.width and header.height else ""
+    seq = str(header.seq) if header.seq is not None else ""
+    return (
+        _time(record),
+        _place(record),
+        header.camera_id,
+        seq,
+        header.content_type or "",
+        size,
+        f"{len(record.value or b''):,} bytes",
+    )
+
+
+def _detection(record: Record) -> tuple[str, ...]:
+    event = decode_event(DetectionEvent, record.value)
+    counts = Counter(found.class_ for found in event.objects)
+    objects = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return (
+        _time(record),
+        _place(record),
+        _text(record.key),
+        str(event.seq) if event.seq is not None else "",
+        f"{event.model_name}@{event.model_version}",
+        str(event.total_objects),
+        objects,
+    )
+
+
+def _shed(record: Record) -> tuple[str, ...]:
+    note = decode_event(ShedNote, record.value)
+    return (_time(record), _place(record), note.key, _source(note.source), note.reason, f"{note.age_ms:.0f} ms old")
+
+
+def _dead_letter(record: Record) -> tuple[str, ...]:
+    reason = reason_of(record)
+    why = f"{reason.error}: {reason.message}" if reason.message else reason.error
+    return (_time(record), _place(record), _text(record.key), _source(reason.source), reason.group, why)
+
+
+def _plain(record: Record) -> tuple[str, ...]:
+    return (_time(record), _place(record), _text(record.key), _text(record.value))
+
+
+def _time(record: Record) -> str:
+    return format_time(record.timestamp_ms * 1_000_000) if record.timestamp_ms > 0 else ""
+
+
+def _place(record: Record) -> str:
+    return f"{record.partition}@{record.offset}"
+
+
+def _source(source: SourceCoordinates) -> str:
+    return f"{source.topic}[{source.partition}]@{source.offset}"
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+_FIRST = ("time", "at", "key")
+_FIRST_WIDTHS = (27, 10, 16)
+_PLAIN = Columns((*_FIRST, "value"), _FIRST_WIDTHS, _plain)
+_COLUMNS: Mapping[str, Columns] = {
+    FRAMES.short: Columns(
+        ("time", "at", "camera", "seq", "type", "pixels", "size"), (*_FIRST_WIDTHS, 8, 11, 10), _frame
+    ),
+    DETECTIONS.short: Columns(
+        ("time", "at", "camera", "seq", "model", "objects", "classes"), (*_FIRST_WIDTHS, 8, 20, 7), _detection
+    ),
+    SHED.short: Columns((*_FIRST, "record", "reason", "age"), (*_FIRST_WIDTHS, 26, 12), _shed),
+    DEAD_LETTERS.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 26, 14), _dead_letter),
+}
