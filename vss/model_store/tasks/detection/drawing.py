@@ -92,7 +92,7 @@ def draw_objects(image: Image, objects: Sequence[DetectedObject]) -> Image:
     ordered = sorted(objects, key=lambda one: one.confidence)
     for one in ordered:
         x1, y1, x2, y2 = (round(value) for value in one.bbox)
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), class_colour(one.class_id), style.line, cv2.LINE_AA)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), class_colour(one.class_id), style.line)
     # The most confident chooses its place first, and is drawn last, over those that found no room.
     labels: list[_Label] = []
     for one in reversed(ordered):
