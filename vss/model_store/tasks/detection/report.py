@@ -1,0 +1,45 @@
+"""Counts what the detector's threads do."""
+
+from __future__ import annotations
+
+from vss.metrics import Metrics
+
+STEP = "detect"
+STAGES = ("decode", "letterbox", "inference", "postprocess")
+
+
+class DetectorReport:
+    """Counts inferences and the time of each stage.
+
+    Args:
+        metrics: Where it is counted.
+        model_name: The label of the first two metrics.
+    """
+
+    def __init__(self, metrics: Metrics, model_name: str) -> None:
+        # Looking a label up costs more than counting: once is enough.
+        self._decode, self._letterbox, self._inference, self._postprocess = (
+            metrics.stage_seconds.labels(STEP, stage) for stage in STAGES
+        )
+        self._duration = metrics.inference_duration.labels(model_name)
+        self._ok = metrics.inference_requests.labels(model_name, "ok")
+        self._failed = metrics.inference_requests.labels(model_name, "error")
+
+    def prepared(self, decode_s: float, letterbox_s: float) -> None:
+        """A picture is in the model's input."""
+        self._decode.inc(decode_s)
+        self._letterbox.inc(letterbox_s)
+
+    def ran(self, pictures: int, seconds: float) -> None:
+        """A call of the model succeeded."""
+        self._duration.observe(seconds)
+        self._inference.inc(seconds)
+        self._ok.inc(pictures)
+
+    def failed(self, pictures: int) -> None:
+        """A call of the model failed."""
+        self._failed.inc(pictures)
+
+    def finished(self, postprocess_s: float) -> None:
+        """A picture has its objects."""
+        self._postprocess.inc(postprocess_s)
