@@ -58,17 +58,11 @@ class Letterbox:
     pad: int = 114
 
     def place(self, source_width: int, source_height: int) -> Placement:
-        """Where a picture of that size lies.
-
-        The rounding is that of Ultralytics (`LetterBox`) and YOLOX (`preproc`), with which their models are trained.
-        """
+        """Where a picture of that size lies. The rounding is that of Ultralytics' `LetterBox`."""
         gain = min(self.width / source_width, self.height / source_height)
-        if self.centered:
-            width, height = max(1, round(source_width * gain)), max(1, round(source_height * gain))
-            left, top = round((self.width - width) / 2 - 0.1), round((self.height - height) / 2 - 0.1)
-        else:
-            width, height = max(1, int(source_width * gain)), max(1, int(source_height * gain))
-            left = top = 0
+        width, height = max(1, round(source_width * gain)), max(1, round(source_height * gain))
+        left = round((self.width - width) / 2 - 0.1) if self.centered else 0
+        top = round((self.height - height) / 2 - 0.1) if self.centered else 0
         return Placement(width / source_width, height / source_height, left, top, width, height)
 
 
