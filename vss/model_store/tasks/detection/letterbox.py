@@ -21,7 +21,7 @@ class Placement:
     """Where a picture lies in the input.
 
     Attributes:
-        gain_x: Pixels of the input for a pixel of the source, across. The two differ by what rounding took.
+        gain_x: Pixels of the input for a pixel of the source, across.
         gain_y: The same downwards.
         left: Of the picture in the input, pixels.
         top: Of the picture in the input, pixels.
@@ -58,11 +58,16 @@ class Letterbox:
     pad: int = 114
 
     def place(self, source_width: int, source_height: int) -> Placement:
-        """Where a picture of that size lies. The rounding is that of Ultralytics' `LetterBox`."""
+        """Where a picture of that size lies.
+
+        Rounded and scaled back as in the code that the models were trained and are judged with, differences of a
+        pixel included: Ultralytics' `LetterBox` and `scale_boxes`, and YOLOX' `preproc` and `demo`.
+        """
         gain = min(self.width / source_width, self.height / source_height)
+        if not self.centered:
+            return Placement(gain, gain, 0, 0, max(1, int(source_width * gain)), max(1, int(source_height * gain)))
         width, height = max(1, round(source_width * gain)), max(1, round(source_height * gain))
-        left = round((self.width - width) / 2 - 0.1) if self.centered else 0
-        top = round((self.height - height) / 2 - 0.1) if self.centered else 0
+        left, top = round((self.width - width) / 2 - 0.1), round((self.height - height) / 2 - 0.1)
         return Placement(width / source_width, height / source_height, left, top, width, height)
 
 
