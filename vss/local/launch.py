@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,14 @@ class Launched:
         self.leash.wait()
 
 
-def launch(command: list[str], *, working_folder: Path, log_file: Path, owned: bool) -> Launched:
+def launch(
+    command: list[str],
+    *,
+    working_folder: Path,
+    log_file: Path,
+    owned: bool,
+    environ: Mapping[str, str] | None = None,
+) -> Launched:
     """Starts the command with its output appended to the log file.
 
     Args:
@@ -48,6 +56,7 @@ def launch(command: list[str], *, working_folder: Path, log_file: Path, owned: b
         working_folder: Where it runs.
         log_file: Grows; one older file is kept beside it.
         owned: Whether the server dies with this process, by whatever death.
+        environ: The server's environment; this process's by default.
 
     Raises:
         LocalError: The program cannot be started.
@@ -65,6 +74,7 @@ def launch(command: list[str], *, working_folder: Path, log_file: Path, owned: b
             *command,
         ],
         cwd=working_folder,
+        env=environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
