@@ -101,13 +101,27 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _open_session(file: Path, device: Device) -> Any:
+def usable_providers(device: Device) -> tuple[str, ...]:
+    """What a model on that device would run with, first choice first.
+
+    Raises:
+        ConfigError: onnxruntime is missing or lacks the device.
+    """
+    return _providers(device, _runtime().get_available_providers())
+
+
+def _runtime() -> Any:
     try:
-        import onnxruntime as ort
+        import onnxruntime
     except ImportError as error:
         raise ConfigError(
             "onnxruntime is not installed", fix="pip install 'vss-fleet[cpu]' (or 'vss-fleet[gpu]' for CUDA)"
         ) from error
+    return onnxruntime
+
+
+def _open_session(file: Path, device: Device) -> Any:
+    ort = _runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
