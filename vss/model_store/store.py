@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, ModelUnsupported
+from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound, ModelUnsupported
 from vss.model_store.checksums import read_sums, write_sums
 from vss.model_store.layout import (
     MANIFEST_FILE,
@@ -107,7 +107,9 @@ class ModelStore:
                 kept = self._agreed_manifest(name, manifest)
                 with self._staging() as staged:
                     self._stage(file, staged)  # 2
-                    check(ModelRef(name, str(number), staged / MODEL_FILE, kept or manifest))  # 3
+                    ref = ModelRef(name, str(number), staged / MODEL_FILE, kept or manifest)
+                    with _named_after(file, ref.file):
+                        check(ref)  # 3
                     folder = inside(self.folder, name)
                     folder.mkdir(exist_ok=True)
                     if kept is None:
@@ -189,6 +191,19 @@ def _check_file(file: Path) -> None:
         raise ModelUnsupported(
             f"{file} is no ONNX file", fix=f"export it first, for example `yolo export model={file} format=onnx`"
         )
+
+
+@contextlib.contextmanager
+def _named_after(file: Path, copy: Path) -> Iterator[None]:
+    """Lets errors speak of the file that the user knows, not of its copy."""
+    try:
+        yield
+    except ModelError as error:
+        message = str(error).replace(str(copy), str(file)).replace(copy.name, file.name)
+        # Weights beside the file (above 2 GB, or by choice of the exporter) are not copied.
+        outside = "external data" in message.lower()
+        fix = "export it as one file, with its weights inside" if outside else error.fix
+        raise type(error)(message, fix=fix) from error
 
 
 def _differing(wanted: dict[str, Any], kept: dict[str, Any], prefix: str = "") -> list[str]:
