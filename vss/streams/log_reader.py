@@ -59,6 +59,7 @@ class LogReader:
         self._clock = clock if clock is not None else SystemClock()
         self._patience_s = patience_s
         self._config = reader_config(settings)
+        self._servers = settings.bootstrap_servers
         self._logger = logger if logger is not None else get_logger("reader")
         self._consumer: Consumer = client(Consumer, self._config, self._logger)
 
@@ -77,7 +78,9 @@ class LogReader:
             BrokerUnavailable: No broker answers.
             ConfigError: A topic does not exist, or this user may not read it.
         """
-        metadata = self._call(lambda: self._consumer.list_topics(timeout=self._patience_s), "looking at the topics")
+        metadata = self._call(
+            lambda: self._consumer.list_topics(timeout=self._patience_s), f"looking at the topics of {self._servers}"
+        )
         spans: dict[TopicPartition, Span] = {}
         for topic in topics:
             found = metadata.topics.get(topic)

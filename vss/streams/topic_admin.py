@@ -87,6 +87,17 @@ class TopicAdmin:
         # Lets librdkafka's threads go with the client.
         del self._client
 
+    def brokers(self) -> str:
+        """How many brokers there are, in words.
+
+        Raises:
+            BrokerUnavailable: None answers.
+        """
+        metadata = self._call(
+            lambda: self._client.list_topics(timeout=self._patience_s), f"asking {self._settings.bootstrap_servers}"
+        )
+        return f"{len(metadata.brokers)} broker{'s' if len(metadata.brokers) != 1 else ''}"
+
     def describe(self, topics: Sequence[Topic] = CATALOGUE) -> list[TopicState]:
         """Each topic as it is.
 
@@ -135,7 +146,10 @@ class TopicAdmin:
         return TopicState(topic, name, found, drift_of(topic, found) if found is not None else ())
 
     def _existing(self, names: Sequence[str]) -> dict[str, ExistingTopic]:
-        metadata = self._call(lambda: self._client.list_topics(timeout=self._patience_s), "looking at the topics")
+        metadata = self._call(
+            lambda: self._client.list_topics(timeout=self._patience_s),
+            f"looking at the topics of {self._settings.bootstrap_servers}",
+        )
         there = {name: metadata.topics[name] for name in names if name in metadata.topics}
         for name, found in there.items():
             if found.error is not None:
