@@ -33,13 +33,14 @@ class Mirror(http.server.ThreadingHTTPServer):
         trouble: Called with a request and how often its path was asked for; returns whether it answered.
     """
 
+    request_queue_size = 64  # with the default of 5, a connection more waits a second
+
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.files = files
         self.asked: Counter[str] = Counter()
         self.authorization: set[str | None] = set()
         self.trouble: Callable[[http.server.BaseHTTPRequestHandler, int], bool] = lambda _request, _time: False
-        self.together = threading.Semaphore(0)
 
     @property
     def address(self) -> str:
