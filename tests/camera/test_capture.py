@@ -166,7 +166,7 @@ def test_metrics_say_that_a_source_is_down(rig: CaptureRig) -> None:
 
 
 def test_a_source_that_drops_again_and_again_is_tried_less_and_less_often(rig: CaptureRig) -> None:
-    flapping = [[shot(i), SourceUnavailable("gone")] for i in range(12)]
+    flapping: list[list[Step]] = [[shot(i), SourceUnavailable("gone")] for i in range(12)]
     rig.run(ScriptedSource([*flapping, [rig.stop.set]], live=True))
     assert rig.clock.monotonic() > 100
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.typing import EventDict
+
+from tests.camera.clips import make_clip
+from tests.camera.rig import Rig, wait_until
+from tests.camera.rtsp_server import RtspServer, why_not
+from vss.clock import Deadline, SystemClock
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes at 25 a second."""
+    if reason := why_not():
+        pytest.skip(reason)
+    return make_clip(tmp_path_factory.mktemp("rtsp") / "clip.mp4", frames=3000)
+
+
+@pytest.fixture
+def servers() -> Iterator[list[RtspServer]]:
+    """Servers that the test starts; killed at its end."""
+    servers: list[RtspServer] = []
+    yield servers
+    for server in servers:
+        server.kill()
+
+
+def test_an_rtsp_camera_that_is_killed_and_restarted_is_opened_again_and_says_so(
+    rig: Rig, long_clip: Path, servers: list[RtspServer], log_lines: list[EventDict]
+) -> None:
+    servers.append(first := RtspServer(long_clip))
+    camera = rig.camera(first.url, timeout_s=5, fps=20)
+    camera.start()
+    wait_until(lambda: len(rig.records()) >= 20)
+    assert rig.metric("vss_camera_up") == 1
+    assert rig.metric("vss_camera_reconnects_total") == 0
+
+    first.kill()
+    wait_until(lambda: rig.metric("vss_camera_up") == 0)
+    assert camera.readiness()
+    before = len(rig.records())
+
+    servers.append(RtspServer(long_clip, first.port))
+    wait_until(lambda: len(rig.records()) >= before + 20)
+    assert rig.metric("vss_camera_up") == 1
+    assert rig.metric("vss_camera_reconnects_total") == 1
+    assert not camera.readiness()
+
+    camera.stop()
+    camera.join(Deadline.after(20, SystemClock()))
+    lines = [line["event"] for line in log_lines]
+    assert lines == ["camera starts", "source dropped; trying again", "source is back"]
+    assert "hunter2" not in str(log_lines)
+    headers = rig.headers()
+    assert [header.seq for header in headers] == list(range(len(headers)))  # frames fit, so nothing was shed
+    assert len({header.epoch for header in headers}) == 1
+    assert {(header.width, header.height) for header in headers} == {(96, 64)}
+
+
+def test_an_rtsp_stream_of_a_real_clip_arrives_in_order(rig: Rig, shared_data: Path, servers: list[RtspServer]) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    servers.append(server := RtspServer(shared_data / "video" / "car-detection.mp4"))
+    camera = rig.camera(server.url, width=384)
+    camera.start()
+    wait_until(lambda: len(rig.records()) >= 30)
+    camera.stop()
+    camera.join(Deadline.after(20, SystemClock()))
+    headers = rig.headers()
+    assert {(header.width, header.height) for header in headers} == {(384, 216)}
+    times_ns = [header.pts_ns or 0 for header in headers]
+    assert times_ns == sorted(set(times_ns))
+    assert abs((times_ns[-1] - times_ns[0]) / (len(times_ns) - 1) - 80e6) < 20e6
+
+
+def test_a_wrong_path_is_waited_for_and_says_why(rig: Rig, long_clip: Path, servers: list[RtspServer]) -> None:
+    servers.append(server := RtspServer(long_clip))
+    camera = rig.camera(server.url.replace("/stream", "/nothing"))
+    camera.start()
+    wait_until(lambda: "404" in str(camera.readiness()))
+    camera.stop()
+    camera.join(Deadline.after(20, SystemClock()))
+    assert camera.ended
