@@ -21,7 +21,7 @@ from vss.logs import get_logger
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.schemas.events import SourceCoordinates
 from vss.schemas.topics import FRAMES
-from vss.streams.kafka_config import client, consumer_config
+from vss.streams.kafka_config import client, reader_config
 from vss.workers.audit import audit
 
 GROUP = "day-shift"
@@ -190,7 +190,7 @@ def commit(kafka: KafkaSettings, partition: TopicPartition, at: Commit) -> None:
     from confluent_kafka import Consumer
     from confluent_kafka import TopicPartition as KafkaPartition
 
-    member = client(Consumer, consumer_config(kafka, group=GROUP, start_at="earliest"), get_logger("test"))
+    member = client(Consumer, reader_config(kafka) | {"group.id": GROUP}, get_logger("test"))
     try:
         member.commit(offsets=[KafkaPartition(partition.topic, partition.partition, at.offset)], asynchronous=False)
     finally:
