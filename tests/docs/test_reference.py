@@ -1,0 +1,38 @@
+"""The references say what the code does."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.make_reference import BEGIN, DOCS, END, PAGES, renewed
+from vss.cli.main import COMMANDS
+from vss.config import known_settings
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_reference_is_up_to_date(page: str) -> None:
+    text = (DOCS / page).read_text()
+    assert text == renewed(page, text), f"docs/{page} is out of date; run `python scripts/make_reference.py`"
+
+
+def test_what_is_written_by_hand_stays() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    new = renewed("metrics.md", text)
+    assert new.startswith(f"before\n{BEGIN}\n")
+    assert new.endswith(f"\n{END}\nafter\n")
+    assert "old" not in new.splitlines()
+    assert renewed("metrics.md", new) == new
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    with pytest.raises(SystemExit, match="has lost the lines"):
+        renewed("metrics.md", f"before\n{BEGIN}\nold\n")
+
+
+def test_every_setting_and_every_command_is_in_its_reference() -> None:
+    configuration, commands = ((DOCS / page).read_text() for page in ("configuration.md", "cli.md"))
+    for name in known_settings():
+        table, _, key = name.partition(".")
+        assert f"`VSS_{table}__{key}`".upper() in configuration.upper()
+    for name in COMMANDS:
+        assert f"\n## `vss {name}`\n" in commands
