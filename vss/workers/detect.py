@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -124,29 +125,31 @@ class _DetectPending:
         clock: Clock,
     ) -> None:
         self._step = step
-        self._batch = batch
-        self._frames = frames
+        self._todo = deque(zip(batch, frames, strict=True))
         self._futures = futures
+        self._waiting = deque(futures)
+        self._results: list[Result] = []
         self._clock = clock
 
     def results(self, timeout_s: float | None = None) -> list[Result]:
-        """See `Pending.results`."""
+        """See `Pending.results`. What has a result keeps it when the rest is asked for again."""
         deadline = Deadline.after(timeout_s, self._clock) if timeout_s is not None else None
-        futures = iter(self._futures)
-        results: list[Result] = []
-        for record, frame in zip(self._batch, self._frames, strict=True):
-            if isinstance(frame, Exception):
-                results.append(frame)
-                continue
-            try:
-                found = next(futures).result(deadline.remaining_s() if deadline is not None else None)
-            except FutureTimeout:
-                raise Unfinished("frames are still in inference") from None
-            except Exception as error:  # belongs to this record alone; the loop's table decides
-                results.append(error)
-            else:
-                results.append(self._step.outcome(record, frame, found))
-        return results
+        while self._todo:
+            record, frame = self._todo[0]
+            self._results.append(frame if isinstance(frame, Exception) else self._result(record, frame, deadline))
+            self._todo.popleft()
+        return self._results
+
+    def _result(self, record: Record, frame: FrameHeader, deadline: Deadline | None) -> Result:
+        try:
+            found = self._waiting[0].result(deadline.remaining_s() if deadline is not None else None)
+        except FutureTimeout:
+            raise Unfinished("frames are still in inference") from None
+        except Exception as error:  # belongs to this record alone; the loop's table decides
+            self._waiting.popleft()
+            return error
+        self._waiting.popleft()
+        return self._step.outcome(record, frame, found)
 
     def cancel(self) -> None:
         """See `Pending.cancel`."""

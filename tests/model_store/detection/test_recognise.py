@@ -17,6 +17,9 @@ from vss.model_store.tasks.detection.recognise import labels_in, recognise_head
         ((1, 8400, 6), (640, 640), "yolox"),
         ((1, 300, 6), (640, 640), "end_to_end"),
         ((1, 84, 5040), (640, 384), "yolov8"),
+        ((1, 8, 960), (320, 192), "yolov8"),
+        ((1, 84, 34000), (640, 640), "yolov8"),
+        ((1, 252, 85), (64, 64), "yolov5"),
     ],
 )
 def test_a_head_is_told_by_the_shape_of_the_output(

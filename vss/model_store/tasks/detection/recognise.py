@@ -10,7 +10,9 @@ from vss.errors import ModelUnsupported
 from vss.model_store.tasks.detection.heads import HeadName, anchors
 
 _YOLOV5_ANCHORS_A_CELL = 3
-_P6_STRIDES = (8, 16, 32, 64)
+# Most models look at the picture through grids of 8, 16 and 32 pixels; some add a finer or a coarser one, small ones
+# have a single grid.
+_STRIDES = (4, 8, 16, 32, 64)
 _HEADS = "yolov5, yolov8, yolox or end_to_end"
 
 
@@ -36,8 +38,9 @@ def recognise_head(
     if len(shapes) != 1 or len(shapes[0]) != 3:
         raise _unknown(shapes)
     _, first, second = shapes[0]
-    cells = {anchors(input_wh), anchors(input_wh, _P6_STRIDES)}
-    if second in cells and first > 4:
+    runs = [_STRIDES[i:j] for i in range(len(_STRIDES)) for j in range(i + 1, len(_STRIDES) + 1)]
+    cells = {anchors(input_wh, strides) for strides in runs}
+    if second in cells and 4 < first < second:
         return "yolov8"
     if first in {_YOLOV5_ANCHORS_A_CELL * n for n in cells} and second > 5:
         return "yolov5"
