@@ -1,0 +1,45 @@
+"""The demo's own settings: its own servers, whatever the user's files and environment say about others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from vss.config import KafkaSettings, Limits, LoopSettings, ModelSettings, RedisSettings, Settings, load_settings
+from vss.local.state import Addresses
+
+
+def demo_settings(addresses: Addresses, threads: int) -> Settings:
+    """Defaults with these addresses; of the user's own settings only those of models count.
+
+    Args:
+        addresses: Of the demo's servers.
+        threads: Inference threads of each worker, where the user has said nothing.
+
+    Raises:
+        ConfigError: The user's settings cannot be read.
+    """
+    model: ModelSettings = load_settings().model
+    changes = {"store": model.store.absolute(), "threads": model.threads or threads}
+    return Settings.model_construct(
+        kafka=KafkaSettings(bootstrap_servers=addresses.bootstrap_servers),
+        redis=RedisSettings(url=addresses.redis_url),
+        model=model.model_copy(update=changes),
+        loop=LoopSettings(),
+        limits=Limits(),
+    )
+
+
+def child_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment of the demo's processes, which makes these settings theirs.
+
+    Args:
+        environ: This process's.
+        settings: See `demo_settings`.
+    """
+    kept = {name: value for name, value in environ.items() if not name.upper().startswith("VSS_")}
+    kept["VSS_KAFKA__BOOTSTRAP_SERVERS"] = settings.kafka.bootstrap_servers
+    kept["VSS_REDIS__URL"] = settings.redis.url
+    for name, value in settings.model.model_dump(mode="json", exclude_defaults=True).items():
+        kept[f"VSS_MODEL__{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+    return kept

@@ -1,0 +1,71 @@
+"""How many frames a second the cameras may send: no more than the machine can keep up with."""
+
+from __future__ import annotations
+
+from vss.clock import Clock
+from vss.codecs.images import Image
+from vss.config import ModelSettings, Settings
+from vss.errors import SourceUnreadable, UndecodableImage
+from vss.model_store.resolve import resolve_model
+from vss.model_store.tasks.detection.detector import Detector
+from vss.workers.camera.recognise import recognise
+
+# Cameras, Kafka, Redis and this program work on the same cores as the model.
+_SHARE = 0.4
+_MEASURE_S = 0.6
+_LEAST_FPS = 0.5
+
+
+def first_image(source: str) -> Image:
+    """The first picture of a camera's source, which shows that it can be read.
+
+    Raises:
+        SourceError: It cannot.
+    """
+    stream = recognise(source).open()
+    try:
+        while (shot := stream.read()) is not None:
+            if shot.picture is None:
+                continue
+            try:
+                return shot.picture.pixels(None)
+            except UndecodableImage:
+                continue
+    finally:
+        stream.close()
+    raise SourceUnreadable(f"{source} holds no picture", fix="name a video with pictures in it")
+
+
+def measured_fps(spec: str, image: Image, settings: Settings, *, threads: int, clock: Clock) -> tuple[str, float]:
+    """What the model is called, and how many such pictures a second it takes on all of the machine.
+
+    Args:
+        spec: Of the model.
+        image: (H, W, 3) BGR.
+        settings: Of the model.
+        threads: Calls at once.
+        clock: For the time it takes.
+
+    Raises:
+        ModelError: The model cannot be served.
+    """
+    model: ModelSettings = settings.model.model_copy(update={"threads": threads})
+    detector = Detector.load(resolve_model(spec, settings.model.store), model)
+    try:
+        detector.detect([image] * threads)
+        started_s = clock.monotonic()
+        done = 0
+        while (took_s := clock.monotonic() - started_s) < _MEASURE_S:
+            detector.detect([image] * threads)
+            done += threads
+        return f"{detector.name}@{detector.version}", done / took_s
+    finally:
+        detector.close()
+
+
+def camera_fps(machine_fps: float, cameras: int, most: float) -> float:
+    """The pace of each camera: `most`, or what leaves room for all that is not the model; halves below 4."""
+    fair = machine_fps * _SHARE / cameras
+    if fair >= most:
+        return most
+    return max(_LEAST_FPS, float(int(fair)) if fair >= 4 else int(fair * 2) / 2)

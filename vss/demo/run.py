@@ -1,0 +1,207 @@
+"""Runs the demo: servers, topics, processes, the show, the audit, the pictures, and nothing left behind."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from vss.clock import Clock
+from vss.config import Settings
+from vss.demo.board import Board, percentile
+from vss.demo.children import Children, usable_cores
+from vss.demo.clips import cached_clips
+from vss.demo.cluster import child_environment, demo_settings
+from vss.demo.live import View
+from vss.demo.pace import camera_fps, first_image, measured_fps
+from vss.demo.pictures import write_pictures
+from vss.demo.show import Played, Show
+from vss.demo.summary import Summary, WorkerResult, problems_of
+from vss.demo.watcher import Watcher
+from vss.errors import ConfigError
+from vss.local.fleet import LocalFleet
+from vss.local.state import running
+from vss.logs import get_logger
+from vss.schemas.topics import CATALOGUE, FRAMES
+from vss.streams.topic_admin import create_topics
+from vss.workers.audit import audit
+from vss.workers.service import consumer_group
+from vss.workers.view import ResultView
+
+MODEL = Path(__file__).with_name("conveyor.onnx")
+# Scenes the model was not trained on.
+SEEDS = (3, 11)
+WORKERS = ("worker-1", "worker-2")
+# Of two partitions these names fall on different ones, so that each worker has a camera.
+CAMERAS = ("belt-north", "belt-south")
+MOST_FPS = 15.0
+_START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        seconds: That the cameras run.
+        folder: Gets pictures, logs and the servers' data; made when missing.
+        video: What both cameras show; None shows made-up conveyors.
+        model: What the workers run; None runs the model that knows the conveyor's parts.
+        most_fps: Of each camera; less where the machine cannot keep up.
+        drain_s: How long the last frames may take once the cameras have stopped.
+    """
+
+    seconds: float
+    folder: Path
+    video: str | None = None
+    model: str | None = None
+    most_fps: float = MOST_FPS
+    drain_s: float = 60.0
+
+
+def run_demo(
+    plan: Plan,
+    view: View,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock,
+    stop: threading.Event,
+    say: Callable[[str], None],
+) -> Summary:
+    """Runs it from nothing to nothing.
+
+    Args:
+        plan: What to run.
+        view: Shows it.
+        environ: This process's environment.
+        clock: Time.
+        stop: Ends the demo early, with its summary, when set.
+        say: Told what is being done before the view begins and after it.
+
+    Raises:
+        VssError: It could not start; nothing is left running.
+    """
+    folder = plan.folder.absolute()
+    _prepare(folder)
+    video, model = _absolute(plan.video), _absolute(plan.model)
+    cores, logger = usable_cores(), get_logger("demo")
+    # Fails now, in one place, rather than in two processes.
+    image = first_image(video) if video is not None else None
+    with ExitStack() as resources:
+        fleet = LocalFleet(folder / "servers")
+        resources.callback(_remove_data, folder)
+        sources = [video] * len(CAMERAS) if video is not None else []
+        say("starting Kafka and Redis" if sources else "starting Kafka and Redis, drawing the conveyors")
+        with ThreadPoolExecutor(1) as beside:
+            drawing = beside.submit(cached_clips, folder / "scenes", SEEDS if not sources else ())
+            resources.enter_context(fleet)
+            sources = sources or [str(clip) for clip in drawing.result()]
+        settings = demo_settings(fleet.addresses, threads=max(1, cores // len(WORKERS)))
+        say("measuring the model")
+        image = image if image is not None else first_image(sources[0])
+        spec = model if model is not None else str(MODEL)
+        name, machine_fps = measured_fps(spec, image, settings, threads=cores, clock=clock)
+        fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
+        say("starting the workers")
+        _create_topics(settings)
+        children = resources.enter_context(Children(folder, environ=child_environment(environ, settings), clock=clock))
+        redis = resources.enter_context(ResultView.connect(settings.redis, topic_prefix=settings.kafka.topic_prefix))
+        watcher = resources.enter_context(Watcher(settings.kafka, CAMERAS, clock=clock, logger=logger))
+        _start_workers(children, spec)
+        show = Show(
+            view=view,
+            board=Board(watcher, children.of("detect"), redis, clock),
+            children=children,
+            start_cameras=lambda: _start_cameras(children, sources, fps),
+            seconds=plan.seconds,
+            drain_s=plan.drain_s,
+            clock=clock,
+            stop=stop,
+        )
+        with view:
+            played = show.play()
+        say("checking that every frame has one outcome, drawing the pictures")
+        return _sum_up(folder, settings, watcher, played, name, fps, clock)
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if running(folder / "servers") is not None:
+            raise ConfigError(f"another demo runs in {folder}", fix="choose another folder with --out")
+        shutil.rmtree(folder / "servers", ignore_errors=True)
+        for left in ("picture.png", "clip.mp4"):
+            (folder / left).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be written: {error.strerror}",
+            fix="choose a folder you may write to with --out",
+        ) from error
+
+
+def _remove_data(folder: Path) -> None:
+    """The servers' data is of no use once the demo is over; their logs may be."""
+    for name in ("kafka", "redis"):
+        shutil.rmtree(folder / "servers" / name, ignore_errors=True)
+
+
+def _absolute(given: str | None) -> str | None:
+    """A path as it is seen from anywhere; anything else (a URL, a model's name) as it is."""
+    if given is None:
+        return None
+    path = Path(given).expanduser()
+    return str(path.absolute()) if path.exists() else given
+
+
+def _create_topics(settings: Settings) -> None:
+    create_topics(settings.kafka, topics=[topic for topic in CATALOGUE if topic is not FRAMES])
+    # As many partitions as workers, each with one camera.
+    create_topics(settings.kafka, topics=[FRAMES], partitions=len(WORKERS))
+
+
+def _start_workers(children: Children, spec: str) -> None:
+    for name in WORKERS:
+        children.start(name, "detect", ["worker", "detect", "--model", spec, "--metrics-port", "0"])
+    children.start("cache", "cache", ["worker", "cache", "--metrics-port", "0"])
+    children.wait_for_ports(children.all, _START_S)
+
+
+def _start_cameras(children: Children, sources: Sequence[str], fps: float) -> None:
+    for camera, source in zip(CAMERAS, sources, strict=True):
+        children.start(camera, "camera", ["camera", camera, source, "--loop", "--fps", f"{fps:g}"])
+
+
+def _sum_up(
+    folder: Path, settings: Settings, watcher: Watcher, played: Played, model: str, fps: float, clock: Clock
+) -> Summary:
+    group = consumer_group(settings, "detect")
+    # The watcher has seen an outcome of each frame already; what may be left is the moment until the group says so.
+    report = audit(settings.kafka, group=group, wait_s=0.0 if played.last.waiting else 5.0, clock=clock)
+    written = write_pictures(settings, folder, clock=clock, logger=get_logger("demo"))
+    latencies = watcher.all_latencies_ms()
+    return Summary(
+        seconds=played.ran_s,
+        cameras=CAMERAS,
+        camera_fps=fps,
+        model=model,
+        frames=report.records,
+        events=report.events,
+        shed=report.shed,
+        dead_letters=report.dead_letters,
+        missing=report.missing,
+        doubled=report.doubled,
+        p50_ms=percentile(latencies, 0.5),
+        p95_ms=percentile(latencies, 0.95),
+        workers=tuple(
+            WorkerResult(w.name, w.frames, w.frames / max(played.took_s, 0.001)) for w in played.last.workers
+        ),
+        objects=played.last.seen.objects,
+        picture=written.picture,
+        clip=written.clip,
+        logs=folder / "logs",
+        problems=(*played.problems, *problems_of(report)),
+    )
