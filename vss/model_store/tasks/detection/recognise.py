@@ -39,9 +39,9 @@ def recognise_head(
         raise _unknown(shapes)
     _, first, second = shapes[0]
     runs = [_STRIDES[i:j] for i in range(len(_STRIDES)) for j in range(i + 1, len(_STRIDES) + 1)]
-    cells = {anchors(input_wh, strides) for strides in runs}
-    if second in cells and 4 < first < second:
+    if second in {anchors(input_wh, strides) for strides in runs} and 4 < first < second:
         return "yolov8"
+    cells = {anchors(input_wh), anchors(input_wh, _STRIDES[1:])}
     if first in {_YOLOV5_ANCHORS_A_CELL * n for n in cells} and second > 5:
         return "yolov5"
     if second == 6 and (_suppresses(metadata) or first not in cells):
