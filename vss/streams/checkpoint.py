@@ -9,7 +9,7 @@ staged     moves when its outcome joins the next transaction,
 committed  moves when that transaction is durable.
 
 A partition that goes away takes its positions with it: what was read of it before can no longer be staged, even when
-the same partition comes back later, for then it has a new term.
+the same partition comes back later, for then it has a new term. The same is true of everything read before `abandon`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,20 @@ from dataclasses import dataclass
 
 from vss.schemas.envelope import Commit, Record, TopicPartition
 
+# Before the first offset: where a term begins is the source's to say, and a log that was cut may begin anywhere.
+_ANYWHERE = -1
+
 
 @dataclass(slots=True)
 class _Positions:
+    """One partition's.
+
+    Attributes:
+        working: None after `abandon`: nothing is taken before reading starts anew.
+    """
+
     term: int
-    working: int
+    working: int | None = _ANYWHERE
     staged: int | None = None
 
 
@@ -35,32 +44,41 @@ class Checkpoint:
         self._term = 0
 
     def assign(self, partitions: Collection[TopicPartition]) -> None:
-        """Partitions arrive; a new term begins for each."""
+        """Reading of these partitions starts, or starts anew; a new term begins for each."""
         self._term += 1
         for partition in partitions:
-            self._positions[partition] = _Positions(self._term, working=-1)
+            self._positions[partition] = _Positions(self._term)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Partitions go."""
         for partition in partitions:
             self._positions.pop(partition, None)
 
+    def abandon(self) -> None:
+        """Nothing that was read and is not committed counts any more: it will be read again.
+
+        Until `assign`, the source stands behind what was abandoned: to take the next record there would skip it.
+        """
+        self._term += 1
+        for partition in self._positions:
+            self._positions[partition] = _Positions(self._term, working=None)
+
     def take(self, records: Sequence[Record]) -> list[Record]:
         """Moves `working` over records; leaves out those of partitions not held and those already taken.
 
-        The client may hand out a record once more around a seek or a rebalance; its second outcome would be a double.
+        The client may hand out a record once more around a rebalance; its second outcome would be a double.
         """
         taken = []
         for record in records:
             positions = self._positions.get(record.topic_partition)
-            if positions is not None and record.offset >= positions.working:
+            if positions is not None and positions.working is not None and record.offset >= positions.working:
                 positions.working = record.offset + 1
                 taken.append(record)
         return taken
 
-    def terms(self, records: Sequence[Record]) -> dict[TopicPartition, int]:
-        """The current term of each partition in a batch, to be kept with the batch."""
-        return {p: self._positions[p].term for p in {record.topic_partition for record in records}}
+    def terms(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The current term of partitions held, to be kept with what was read of them."""
+        return {partition: self._positions[partition].term for partition in partitions}
 
     def holds(self, partition: TopicPartition, terms: Mapping[TopicPartition, int]) -> bool:
         """Whether outcomes read in that term may still be committed."""
@@ -75,19 +93,11 @@ class Checkpoint:
         """The commits that the next transaction must hold."""
         return {p: Commit(positions.staged) for p, positions in self._positions.items() if positions.staged is not None}
 
-    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
-        """A transaction with these commits is durable."""
+    def commit(self, commits: Mapping[TopicPartition, Commit], terms: Mapping[TopicPartition, int]) -> None:
+        """A transaction with these commits, staged in these terms, is durable."""
         for partition, commit in commits.items():
-            positions = self._positions.get(partition)
-            if positions is not None and positions.staged == commit.offset:
-                positions.staged = None
-
-    def rewind(self, committed: Mapping[TopicPartition, Commit | None]) -> None:
-        """Everything behind the committed offsets is read again, in a new term."""
-        self._term += 1
-        for partition, commit in committed.items():
-            if partition in self._positions:
-                self._positions[partition] = _Positions(self._term, working=commit.offset if commit else -1)
+            if self.holds(partition, terms) and self._positions[partition].staged == commit.offset:
+                self._positions[partition].staged = None
 
     def partitions(self) -> frozenset[TopicPartition]:
         """The partitions held."""

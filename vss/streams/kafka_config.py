@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from vss.config import KafkaSettings
-from vss.errors import BrokerUnavailable, ConfigError, Fenced, StreamError
+from vss.errors import BrokerUnavailable, ConfigError, Fenced, StreamError, TransactionAborted
 from vss.logs import Logger
 
 _UNREACHABLE = {
@@ -17,24 +17,57 @@ _UNREACHABLE = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._RESOLVE,
     KafkaError._WAIT_COORD,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_COORDINATOR,
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.UNSTABLE_OFFSET_COMMIT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+}
+# The group has moved on; the next poll says what became of our partitions.
+_NOT_A_MEMBER = {
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.FENCED_MEMBER_EPOCH,
+}
+# What a user's own properties must not touch, and what to do instead: the guarantees hang on these.
+_OURS = {
+    "bootstrap.servers": "set kafka.bootstrap_servers",
+    "group.protocol": "set kafka.group_protocol",
+    "group.id": "set loop.group or --group",
+    "auto.offset.reset": "set loop.start_at",
+    "enable.auto.commit": "remove it: offsets are committed with the outcomes",
+    "enable.auto.offset.store": "remove it: offsets are committed with the outcomes",
+    "isolation.level": "remove it: what was aborted must stay unseen",
+    "enable.idempotence": "remove it: without it records are doubled and reordered",
+    "transactional.id": "remove it: each worker needs one of its own",
+    "transaction.timeout.ms": "set kafka.transaction_timeout_ms",
+    "partition.assignment.strategy": "remove it: partitions are handed over one by one",
+    "partitioner": "remove it: a camera's frames belong into the partition that Java clients choose",
 }
 
 
-def consumer_config(settings: KafkaSettings, *, group: str, start_at: str) -> dict[str, Any]:
-    """Properties of a group member that commits explicitly and reads only what was committed."""
+def consumer_config(settings: KafkaSettings, *, group: str) -> dict[str, Any]:
+    """Properties of a group member that commits explicitly and reads only what was committed.
+
+    Raises:
+        ConfigError: A property of the user's would break a promise.
+    """
     config: dict[str, Any] = {
         **_common(settings),
         "group.id": group,
         "group.protocol": settings.group_protocol,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": start_at,
+        # Where a group without commits starts is `KafkaSource`'s to say. This is for a commit that fell out of
+        # retention while reading: what is left is read.
+        "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
         # A prefetch queue of the default 64 MiB is seconds of stale frames.
         "queued.max.messages.kbytes": 16 * 1024,
@@ -111,6 +144,9 @@ def reader_config(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def _common(settings: KafkaSettings) -> dict[str, Any]:
+    for name in settings.properties:
+        if name in _OURS:
+            raise ConfigError(f"kafka.properties must not set {name}", fix=_OURS[name])
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "vss",
@@ -143,6 +179,10 @@ def translate(error: KafkaException | KafkaError, doing: str) -> StreamError | C
         return BrokerUnavailable(
             text, fix="start the broker (`vss up` for a local one) or name it with --bootstrap-servers"
         )
+    if kafka_error.code() in _NOT_A_MEMBER:
+        return TransactionAborted(text)
+    if kafka_error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
+        return ConfigError(text, fix="raise max.message.bytes of the topic that is written")
     if kafka_error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
         return ConfigError(text, fix="create the topics: vss topics create")
     if kafka_error.code() in (

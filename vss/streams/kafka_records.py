@@ -29,7 +29,12 @@ def number(value: int | None) -> int:
 
 
 def _headers(message: Message) -> Headers:
-    pairs = cast("list[tuple[str, bytes | None]] | None", message.headers())
+    try:
+        pairs = cast("list[tuple[str, bytes | None]] | None", message.headers())
+    except (UnicodeDecodeError, SystemError):
+        # Kafka wants names in UTF-8, yet takes any bytes. The client cannot show such headers; one record of that kind
+        # must not end the worker.
+        return ()
     return tuple(pairs) if pairs else ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -14,7 +15,8 @@ from vss.logs import Logger
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.streams.kafka_config import client, transactional_config, translate
 
-_CALL_TIMEOUT_S = 5.0
+# Of one call, which is repeated until the deadline: what `close` may have to wait for.
+_CALL_TIMEOUT_S = 0.5
 
 
 class KafkaSink:
@@ -49,28 +51,46 @@ class KafkaSink:
         self._clock = clock if clock is not None else SystemClock()
         self._patience_s = patience_s
         self._producer: Producer | None = None
+        self._closing = threading.Event()
+        self._busy = threading.Lock()
         self._open()
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
         """See `Sink.transact`."""
-        if self._producer is None:
-            self._open()
-        producer = self._producer
-        assert producer is not None  # noqa: S101 - _open sets it or raises
-        deadline = Deadline.after(self._patience_s, self._clock)
-        try:
-            producer.begin_transaction()
-            for message in messages:
-                self._produce(producer, message, deadline)
-            offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
-            self._insist(lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S), deadline)
-            self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
-        except KafkaException as error:
-            raise self._give_up(producer, error) from error
+        if not _is_member(group):
+            raise TransactionAborted("the group does not know this member")
+        with self._busy:
+            if self._closing.is_set():
+                raise TransactionAborted("the sink is closed")
+            if self._producer is None:
+                self._open()
+            producer = self._producer
+            assert producer is not None  # noqa: S101 - _open sets it or raises
+            try:
+                self._transact(producer, messages, commits, group, Deadline.after(self._patience_s, self._clock))
+            except KafkaException as error:
+                raise self._give_up(producer, error) from error
+
+    def _transact(
+        self,
+        producer: Producer,
+        messages: Sequence[Message],
+        commits: Mapping[TopicPartition, Commit],
+        group: object,
+        deadline: Deadline,
+    ) -> None:
+        producer.begin_transaction()
+        for message in messages:
+            self._produce(producer, message, deadline)
+        offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
+        self._insist(lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S), deadline)
+        self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
 
     def close(self) -> None:
-        """See `Sink.close`."""
-        producer, self._producer = self._producer, None
+        """See `Sink.close`. May be called while another thread is in `transact`, which then raises soon."""
+        self._closing.set()
+        with self._busy:
+            producer, self._producer = self._producer, None
         if producer is not None:
             try:
                 producer.abort_transaction(1.0)
@@ -94,7 +114,7 @@ class KafkaSink:
             except BufferError:
                 # The client's queue is full: let it send.
                 producer.poll(0.1)
-                if deadline.passed():
+                if deadline.passed() or self._closing.is_set():
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
             else:
                 return
@@ -105,7 +125,7 @@ class KafkaSink:
             try:
                 call()
             except KafkaException as error:
-                if not error.args[0].retriable() or deadline.passed():
+                if not error.args[0].retriable() or deadline.passed() or self._closing.is_set():
                     raise
             else:
                 return
@@ -118,18 +138,30 @@ class KafkaSink:
         """
         kafka_error: KafkaError = error.args[0]
         translated = translate(error, "transaction")
-        try:
-            if not kafka_error.fatal():
-                self._insist(
-                    lambda: producer.abort_transaction(_CALL_TIMEOUT_S), Deadline.after(self._patience_s, self._clock)
+        if kafka_error.fatal() or self._closing.is_set():
+            self._producer = None if kafka_error.fatal() else producer  # `close` aborts
+        else:
+            try:
+                deadline = Deadline.after(self._patience_s, self._clock)
+                self._insist(lambda: producer.abort_transaction(_CALL_TIMEOUT_S), deadline)
+            except KafkaException as abort_error:
+                self._logger.warning(
+                    "the transaction could not be aborted; starting a new producer", error=str(abort_error)
                 )
-        except KafkaException as abort_error:
-            self._logger.warning(
-                "the transaction could not be aborted; starting a new producer", error=str(abort_error)
-            )
-            self._producer = None
-        if kafka_error.fatal():
-            self._producer = None
+                self._producer = None
         if isinstance(translated, ConfigError | BrokerUnavailable):
             return translated
         return TransactionAborted(str(translated))
+
+
+def _is_member(group: object) -> bool:
+    """Whether group metadata names a member.
+
+    Without one (before joining, or after the broker forgot us) a broker takes the offsets of anybody, for the sake of
+    consumers that assign their partitions by hand. The layout is librdkafka's: `CGMDv2:`, the generation as an integer
+    of four bytes, and the names.
+    """
+    magic = b"CGMDv2:"
+    if not isinstance(group, bytes) or not group.startswith(magic):
+        return True
+    return int.from_bytes(group[len(magic) : len(magic) + 4], "little", signed=True) >= 0

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, Consumer, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from vss.config import KafkaSettings
-from vss.errors import ConfigError, StreamError
+from vss.errors import BrokerUnavailable, ConfigError, StreamError, TransactionAborted
 from vss.logs import Logger
 from vss.schemas.envelope import Commit, Record, TopicPartition
 from vss.streams.kafka_config import client, consumer_config, translate
 from vss.streams.kafka_records import number, record_of
 from vss.streams.ports import RebalanceListener
 
-_COMMITTED_TIMEOUT_S = 30.0
+# Short, for a stop must not wait for it: whoever asks asks again.
+_CALL_TIMEOUT_S = 1.5
 
 
 class KafkaSource:
@@ -29,9 +30,17 @@ class KafkaSource:
     """
 
     def __init__(self, settings: KafkaSettings, *, group: str, logger: Logger, start_at: str = "earliest") -> None:
-        self._consumer: Consumer = client(Consumer, consumer_config(settings, group=group, start_at=start_at), logger)
-        self._start = OFFSET_BEGINNING if start_at == "earliest" else OFFSET_END
-        self._assigned: set[TopicPartition] = set()
+        self._consumer: Consumer = client(Consumer, consumer_config(settings, group=group), logger)
+        self._logger = logger
+        self._start_at = start_at
+        # Of each partition held, where it starts for a group without commits.
+        self._assigned: dict[TopicPartition, int] = {}
+        # Until a first record is read, the client does not say where it stands.
+        self._positions: dict[TopicPartition, int] = {}
+        # Assigned by the group while its commits could not be had: nobody has been told yet.
+        self._unannounced: set[TopicPartition] = set()
+        # What changed hands in the current poll.
+        self._moved: set[TopicPartition] = set()
         self._listener: RebalanceListener | None = None
         # What a listener raises inside librdkafka's callback is carried out of it and raised by `poll`.
         self._callback_error: Exception | None = None
@@ -46,17 +55,20 @@ class KafkaSource:
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         """See `Source.poll`."""
+        self._announce()
         try:
             # `consume(n, t)` would wait all of t unless n arrive: wait for one, then take what is there.
             messages = self._consumer.consume(1, timeout_s)
-            if messages and max_records > 1:
-                messages += self._consumer.consume(max_records - 1, 0)
+            self._moved.clear()
+            more = self._consumer.consume(max_records - 1, 0) if messages and max_records > 1 else []
         except KafkaException as error:
             raise translate(error, "reading") from error
         if self._callback_error is not None:
             error_in_callback, self._callback_error = self._callback_error, None
             raise error_in_callback
-        return [record_of(message) for message in messages if self._is_record(message)]
+        # A first record that was read before its partition changed hands is not of the new assignment.
+        first = [message for message in messages if _place(message) not in self._moved]
+        return [record_of(message) for message in first + more if self._is_record(message)]
 
     def _is_record(self, message: Message) -> bool:
         if (error := message.error()) is not None:
@@ -65,12 +77,14 @@ class KafkaSource:
                 raise translated
             # What is left is passing (a broker went away, a leader moved): librdkafka goes on by itself.
             return False
-        return TopicPartition(message.topic() or "", number(message.partition())) in self._assigned
+        return _place(message) in self._assigned
 
     def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         """See `Source.committed`."""
+        if not partitions:
+            return {}
         try:
-            found = self._consumer.committed([_kafka(p) for p in partitions], timeout=_COMMITTED_TIMEOUT_S)
+            found = self._consumer.committed([_kafka(p) for p in partitions], timeout=_CALL_TIMEOUT_S)
         except KafkaException as error:
             raise translate(error, "reading committed offsets") from error
         commits: dict[TopicPartition, Commit | None] = {}
@@ -84,18 +98,22 @@ class KafkaSource:
 
     def seek(self, partition: TopicPartition, offset: int | None) -> None:
         """See `Source.seek`."""
+        if partition not in self._assigned:
+            raise StreamError(f"{partition.topic}[{partition.partition}] is not assigned")
+        target = self._assigned[partition] if offset is None else offset
         try:
-            self._consumer.seek(_kafka(partition, self._start if offset is None else offset))
+            self._consumer.seek(_kafka(partition, target))
         except KafkaException as error:
             raise translate(error, f"seeking in {partition.topic}[{partition.partition}]") from error
+        self._positions[partition] = target
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.pause`."""
-        self._consumer.pause([_kafka(p) for p in partitions])
+        self._consumer.pause([_kafka(p) for p in partitions if p in self._assigned])
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.resume`."""
-        self._consumer.resume([_kafka(p) for p in partitions])
+        self._consumer.resume([_kafka(p) for p in partitions if p in self._assigned])
 
     def assignment(self) -> frozenset[TopicPartition]:
         """See `Source.assignment`."""
@@ -109,12 +127,15 @@ class KafkaSource:
         """See `Source.lag`."""
         lags: dict[TopicPartition, int] = {}
         partitions = sorted(self._assigned)
-        for partition, position in zip(
-            partitions, self._consumer.position([_kafka(p) for p in partitions]), strict=True
-        ):
-            low, high = self._consumer.get_watermark_offsets(_kafka(partition), cached=True) or (-1, -1)
-            if high >= 0:
-                lags[partition] = max(0, high - max(position.offset, low, 0))
+        try:
+            positions = self._consumer.position([_kafka(p) for p in partitions]) if partitions else []
+            for partition, position in zip(partitions, positions, strict=True):
+                low, high = self._consumer.get_watermark_offsets(_kafka(partition), cached=True) or (-1, -1)
+                at = position.offset if position.offset >= 0 else self._positions[partition]
+                if high >= 0:
+                    lags[partition] = max(0, high - max(at, low))
+        except KafkaException as error:
+            self._logger.debug("lag is not known", reason=str(error))
         return lags
 
     def close(self) -> None:
@@ -125,29 +146,77 @@ class KafkaSource:
 
     def _on_assign(self, _consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         ours = [TopicPartition(p.topic, p.partition) for p in partitions]
-        starts: Mapping[TopicPartition, int] = {}
+        self._moved.update(ours)
         try:
-            committed = self.committed(ours)
-            if self._listener is not None:
-                starts = self._listener.on_assigned(committed)
-        except Exception as error:  # raised again by `poll`; an exception cannot cross librdkafka's callback
-            self._callback_error = error
-            committed = dict.fromkeys(ours)
-            if isinstance(error, StreamError):
-                # Without knowing the committed offsets, leave finding them to librdkafka.
-                self._incremental_assign([_kafka(p, OFFSET_INVALID) for p in ours])
-                self._assigned.update(ours)
-                return
-        self._incremental_assign([_kafka(p, self._first_offset(starts.get(p), committed[p])) for p in ours])
-        self._assigned.update(ours)
+            starts = self._welcome(ours)
+        except Exception as error:  # an exception cannot cross librdkafka's callback
+            # Without the commits nothing may be read: held, but silent until `_announce` has them.
+            self._consumer.incremental_assign(partitions)
+            self._consumer.pause(partitions)
+            self._unannounced.update(ours)
+            if not isinstance(error, BrokerUnavailable | TransactionAborted):
+                self._callback_error = error
+            return
+        self._consumer.incremental_assign([_kafka(p, offset) for p, offset in starts.items()])
 
-    def _first_offset(self, wanted: int | None, commit: Commit | None) -> int:
-        if wanted is not None:
-            return wanted
-        return commit.offset if commit is not None else self._start
+    def _announce(self) -> None:
+        """Tells the listener of partitions whose commits could not be had when they were assigned."""
+        if not self._unannounced:
+            return
+        waiting = sorted(self._unannounced)
+        try:
+            starts = self._welcome(waiting)
+        except (BrokerUnavailable, TransactionAborted) as error:
+            self._logger.debug("commits of new partitions are not known yet", reason=str(error))
+            return
+        self._unannounced.difference_update(waiting)
+        for partition, offset in starts.items():
+            self.seek(partition, offset)
+        self.resume(waiting)
 
-    def _incremental_assign(self, partitions: list[KafkaPartition]) -> None:
-        self._consumer.incremental_assign(partitions)
+    def _welcome(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Asks the listener where new partitions start; from then on they are held.
+
+        Raises:
+            BrokerUnavailable: What the group committed, or where the log begins and ends, could not be had.
+        """
+        assert self._listener is not None  # noqa: S101 - subscribe comes first
+        committed = dict(self.committed(partitions))
+        begins: dict[TopicPartition, int] = {}
+        for partition in partitions:
+            low, high = self._bounds(partition)
+            begins[partition] = low if self._start_at == "earliest" else high
+            commit = committed[partition]
+            if commit is not None and not low <= commit.offset <= high:
+                self._logger.warning(
+                    "the log does not hold the committed offset; reading from its beginning",
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    committed=commit.offset,
+                    log=[low, high],
+                )
+                # Beyond the end the topic was cut or made anew: what was committed is about another log.
+                committed[partition] = Commit(low, commit.metadata) if commit.offset < low else None
+                begins[partition] = low
+        wanted = self._listener.on_assigned(committed)
+        starts = {}
+        for partition in partitions:
+            commit = committed[partition]
+            fallback = commit.offset if commit is not None else begins[partition]
+            starts[partition] = wanted.get(partition, fallback)
+        self._assigned.update(begins)
+        self._positions.update(starts)
+        return starts
+
+    def _bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        try:
+            found = self._consumer.get_watermark_offsets(_kafka(partition), timeout=_CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise translate(error, f"asking where {partition.topic}[{partition.partition}] begins and ends") from error
+        if found is None:
+            raise BrokerUnavailable(f"no answer to where {partition.topic}[{partition.partition}] begins and ends")
+        low, high = found
+        return low, high
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         self._give_up(partitions, lost=False)
@@ -157,13 +226,21 @@ class KafkaSource:
 
     def _give_up(self, partitions: list[KafkaPartition], *, lost: bool) -> None:
         ours = [TopicPartition(p.topic, p.partition) for p in partitions]
+        self._moved.update(ours)
+        announced = [partition for partition in ours if partition in self._assigned]
         try:
-            if self._listener is not None:
-                (self._listener.on_lost if lost else self._listener.on_revoked)(ours)
+            if self._listener is not None and announced:
+                (self._listener.on_lost if lost else self._listener.on_revoked)(announced)
         except Exception as error:  # raised again by `poll`; an exception cannot cross librdkafka's callback
             self._callback_error = error
-        self._assigned.difference_update(ours)
+        for partition in announced:
+            del self._assigned[partition], self._positions[partition]
+        self._unannounced.difference_update(ours)
         self._consumer.incremental_unassign(partitions)
+
+
+def _place(message: Message) -> TopicPartition:
+    return TopicPartition(message.topic() or "", number(message.partition()))
 
 
 def _kafka(partition: TopicPartition, offset: int = OFFSET_INVALID) -> KafkaPartition:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 from vss.clock import Clock, Deadline
-from vss.schemas.envelope import Record
+from vss.schemas.envelope import Record, TopicPartition
 from vss.streams.ports import Source
 
 
@@ -29,7 +30,8 @@ class MicroBatcher:
         self._max_bytes = max_bytes
         self._max_wait_s = max_wait_s
         self._clock = clock
-        # What was polled and did not fit. At most `max_items` records.
+        # What was polled and did not fit: about `max_items` records at most. One object for good: a poll that is about
+        # to extend it may first discard from it, when partitions go.
         self._rest: deque[Record] = deque()
 
     def next(self, timeout_s: float) -> list[Record]:
@@ -59,14 +61,23 @@ class MicroBatcher:
         """Ends what `keep_alive` began."""
         self._source.resume(self._source.assignment())
 
-    def discard(self) -> None:
-        """Forgets what was polled and not handed out; the caller seeks or has lost the partitions."""
+    def discard(self, partitions: Collection[TopicPartition] | None = None) -> None:
+        """Forgets what was polled and not handed out: the caller seeks, or has lost the partitions.
+
+        Args:
+            partitions: Of these alone; None forgets everything.
+        """
+        kept = [] if partitions is None else [r for r in self._rest if r.topic_partition not in partitions]
         self._rest.clear()
+        self._rest.extend(kept)
 
     def _wait_for_more(self) -> None:
         deadline = Deadline.after(self._max_wait_s, self._clock)
-        while len(self._rest) < self._max_items and not deadline.passed():
+        while not self._full() and not deadline.passed():
             self._rest.extend(self._source.poll(self._max_items - len(self._rest), deadline.remaining_s()))
+
+    def _full(self) -> bool:
+        return len(self._rest) >= self._max_items or sum(r.size_bytes for r in self._rest) >= self._max_bytes
 
     def _cut(self) -> list[Record]:
         batch: list[Record] = []

@@ -45,26 +45,35 @@ class Source(Protocol):
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         """Returns what is there: waits for a first record at most `timeout_s`, never for a full batch.
 
-        Records of a partition come in offset order. No record is returned of a partition that is not assigned.
+        Records of a partition come in offset order. No record is returned of a partition that is not assigned. When it
+        raises, records may have been passed over: `seek` back to the commits.
 
         Raises:
-            BrokerUnavailable: No broker answers.
+            ConfigError: There is no such topic, or this user may not read it.
             Fenced: The group no longer knows this member and cannot take it back.
+            Exception: What a `RebalanceListener` raised.
         """
 
     def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         """What the group has committed, asked of the broker; None where it never did.
 
-        A transaction that is still open on a partition is waited for.
+        A transaction that is still open on a partition is waited for, for a moment.
 
         Raises:
-            BrokerUnavailable: No broker answers.
+            BrokerUnavailable: No broker answers in time, or such a transaction has not ended; ask again.
+            TransactionAborted: The group does not know this member any more; the next `poll` says so.
         """
 
     def seek(self, partition: TopicPartition, offset: int | None) -> None:
-        """The next record is the one at `offset`; None: where a group without commits starts.
+        """The next record is the one at `offset`.
 
-        The partition must be assigned.
+        Args:
+            partition: Must be assigned.
+            offset: None: where this partition would have started had the group no commits. For `latest` that is the
+                end as it was on assignment, so that nothing read since is skipped.
+
+        Raises:
+            StreamError: The partition is not assigned.
         """
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -80,22 +89,26 @@ class Source(Protocol):
         """What proves membership to `Sink.transact`. Callable from any thread."""
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        """Records between position and end, for each partition whose end is known; asks no broker."""
+        """Offsets between position and end, for each partition whose end is known; asks no broker.
+
+        In a topic that is written in transactions their end marks count too: a reader that has everything may show one.
+        """
 
     def close(self) -> None:
         """Leaves the group; revokes what is held. Idempotent."""
 
 
 class Sink(Protocol):
-    """Writes outcomes and offsets as one transaction. One thread at a time."""
+    """Writes outcomes and offsets as one transaction. One thread at a time; `close` may be called from another."""
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
         """Makes all messages and commits durable and visible, or none. Blocks until that is certain.
 
         Raises:
-            TransactionAborted: None is visible; the records may be processed again.
-            Fenced: None is visible and this sink can do no more.
-            BrokerUnavailable: No broker answered in time; the transaction was given up.
+            TransactionAborted: The transaction was given up. Ask `Source.committed` before processing records again:
+                where the broker's answer was lost, it may have been made durable all the same.
+            BrokerUnavailable: The same, for no broker answered in time.
+            ConfigError: None is visible, and trying again cannot help.
         """
 
     def close(self) -> None:

@@ -2,15 +2,18 @@
 
 from vss.testing.broker import GroupToken, InMemoryBroker
 from vss.testing.clock import ManualClock
+from vss.testing.executor import DeferredExecutor, InlineExecutor
 from vss.testing.frames import make_bad_frames, make_bomb, make_frame, make_image
 from vss.testing.ports import InMemoryPublisher, InMemorySink, InMemorySource
 
 __all__ = [
+    "DeferredExecutor",
     "GroupToken",
     "InMemoryBroker",
     "InMemoryPublisher",
     "InMemorySink",
     "InMemorySource",
+    "InlineExecutor",
     "ManualClock",
     "make_bad_frames",
     "make_bomb",

@@ -19,21 +19,30 @@ from vss.testing.clock import ManualClock
 
 @dataclass(frozen=True, slots=True)
 class GroupToken:
-    """What proves membership to a transaction."""
+    """What proves membership to a transaction.
+
+    Attributes:
+        epoch: The rebalance after which it was given out; one of before is refused, as by Kafka.
+    """
 
     group: str
     member: int
+    epoch: int = 0
 
 
 @dataclass(slots=True)
 class _Group:
     members: dict[int, frozenset[str]] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
     owners: dict[TopicPartition, int] = field(default_factory=dict)
     committed: dict[TopicPartition, Commit] = field(default_factory=dict)
 
 
 class InMemoryBroker:
-    """Topics and consumer groups. Single-threaded: whoever calls is the only one.
+    """Topics and consumer groups.
+
+    Single-threaded: whoever calls is the only one. A loop on it needs an executor that runs on the caller's thread,
+    such as `vss.testing.InlineExecutor`.
 
     Args:
         topics: Partitions of each topic.
@@ -49,6 +58,10 @@ class InMemoryBroker:
         self._members = 0
 
     # Topics.
+
+    def create(self, topic: str, partitions: int) -> None:
+        """Makes a further topic."""
+        self._logs.update({TopicPartition(topic, i): [] for i in range(partitions)})
 
     def append(self, message: Message, partition: int | None = None) -> Record:
         """Writes one record; its partition follows from the key as a Java client would have it."""
@@ -89,23 +102,34 @@ class InMemoryBroker:
     def join(self, group: str, topics: Collection[str]) -> int:
         """A new member."""
         self._members += 1
-        self._groups.setdefault(group, _Group()).members[self._members] = frozenset(topics)
+        state = self._groups.setdefault(group, _Group())
+        state.members[self._members] = frozenset(topics)
+        state.epochs[self._members] = 0
         return self._members
 
     def leave(self, group: str, member: int) -> None:
         """A member goes or is thrown out; what it owned is free at once."""
         state = self._groups[group]
         state.members.pop(member, None)
+        state.epochs.pop(member, None)
         state.owners = {partition: owner for partition, owner in state.owners.items() if owner != member}
 
-    def is_member(self, token: GroupToken) -> bool:
+    def token(self, group: str, member: int) -> GroupToken:
+        """What proves membership as it is now."""
+        return GroupToken(group, member, self._groups[group].epochs.get(member, -1) if group in self._groups else -1)
+
+    def is_member(self, group: str, member: int) -> bool:
         """Whether the group still knows this member."""
-        return token.member in self._groups[token.group].members
+        return group in self._groups and member in self._groups[group].members
+
+    def owner(self, group: str, partition: TopicPartition) -> int | None:
+        """The member that holds a partition now."""
+        return self._groups[group].owners.get(partition)
 
     def target(self, group: str, member: int) -> frozenset[TopicPartition]:
         """What the member should own: partitions dealt out in turn, in the order of joining."""
         state = self._groups[group]
-        mine = set()
+        mine: set[TopicPartition] = set()
         for topic in sorted({topic for topics in state.members.values() for topic in topics}):
             takers = [m for m in sorted(state.members) if topic in state.members[m]]
             partitions = sorted(p for p in self._logs if p.topic == topic)
@@ -117,22 +141,28 @@ class InMemoryBroker:
         owners = self._groups[group].owners
         free = frozenset(p for p in self.target(group, member) if p not in owners)
         owners.update(dict.fromkeys(free, member))
+        if free:
+            self._groups[group].epochs[member] += 1
         return free
 
-    def release(self, group: str, partitions: Collection[TopicPartition]) -> None:
+    def release(self, group: str, member: int, partitions: Collection[TopicPartition]) -> None:
         """Gives partitions back."""
+        state = self._groups[group]
         for partition in partitions:
-            self._groups[group].owners.pop(partition, None)
+            if state.owners.get(partition) == member:
+                del state.owners[partition]
+        state.epochs[member] += 1
 
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Commit | None]:
         """What the group committed."""
-        return {p: self._groups[group].committed.get(p) for p in partitions}
+        state = self._groups.setdefault(group, _Group())
+        return {p: state.committed.get(p) for p in partitions}
 
     def transact(
         self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], token: GroupToken
     ) -> bool:
-        """Writes all or, when the member is gone, nothing; returns which."""
-        if not self.is_member(token):
+        """Writes all or, when the member is gone or its partitions have changed, nothing; returns which."""
+        if not self.is_member(token.group, token.member) or token != self.token(token.group, token.member):
             return False
         for message in messages:
             self.append(message)

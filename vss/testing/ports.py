@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from vss.errors import TransactionAborted
+from vss.errors import StreamError, TransactionAborted
 from vss.schemas.envelope import Commit, Message, Record, TopicPartition
 from vss.streams.ports import RebalanceListener
 from vss.testing.broker import GroupToken, InMemoryBroker
@@ -30,6 +31,8 @@ class InMemorySource:
         self._listener: RebalanceListener | None = None
         self._member = -1
         self._positions: dict[TopicPartition, int] = {}
+        # Of each partition held, where it starts for a group without commits.
+        self._begins: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._crashed = False
         self._closed = False
@@ -59,11 +62,13 @@ class InMemorySource:
 
     def seek(self, partition: TopicPartition, offset: int | None) -> None:
         """See `Source.seek`."""
-        self._positions[partition] = self._start(partition) if offset is None else offset
+        if partition not in self._positions:
+            raise StreamError(f"{partition.topic}[{partition.partition}] is not assigned")
+        self._positions[partition] = self._begins[partition] if offset is None else offset
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.pause`."""
-        self._paused.update(partitions)
+        self._paused.update(self._positions.keys() & set(partitions))
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.resume`."""
@@ -75,19 +80,23 @@ class InMemorySource:
 
     def group(self) -> object:
         """See `Source.group`."""
-        return GroupToken(self._group, self._member)
+        return self._broker.token(self._group, self._member)
 
     def lag(self) -> Mapping[TopicPartition, int]:
         """See `Source.lag`."""
-        return {p: self._broker.end(p) - position for p, position in self._positions.items()}
+        return {p: max(0, self._broker.end(p) - position) for p, position in self._positions.items()}
 
     def close(self) -> None:
         """See `Source.close`."""
         if self._closed or self._crashed or self._listener is None:
             return
         self._closed = True
-        if self._broker.is_member(GroupToken(self._group, self._member)):
-            self._revoke(self._positions.keys())
+        try:
+            if self._broker.is_member(self._group, self._member):
+                self._revoke(self._positions.keys())
+            else:
+                self._lose()
+        finally:
             self._broker.leave(self._group, self._member)
 
     def crash(self) -> None:
@@ -101,28 +110,38 @@ class InMemorySource:
 
     def _rebalance(self) -> None:
         assert self._listener is not None  # noqa: S101 - subscribe comes first
-        if not self._broker.is_member(GroupToken(self._group, self._member)):
-            lost = list(self._positions)
-            self._positions.clear()
-            self._paused.clear()
-            self._listener.on_lost(lost)
+        if not self._broker.is_member(self._group, self._member):
+            self._lose()
             self._member = self._broker.join(self._group, self._topics)
         self._revoke(self._positions.keys() - self._broker.target(self._group, self._member))
         if arrived := self._broker.claim(self._group, self._member):
             committed = self._broker.committed(self._group, arrived)
             starts = self._listener.on_assigned(committed)
             for partition, commit in committed.items():
-                fallback = commit.offset if commit is not None else self._start(partition)
+                self._begins[partition] = self._start(partition)
+                fallback = commit.offset if commit is not None else self._begins[partition]
                 self._positions[partition] = starts.get(partition, fallback)
+
+    def _lose(self) -> None:
+        if lost := sorted(self._positions):
+            assert self._listener is not None  # noqa: S101 - subscribe comes first
+            self._drop(lost)
+            self._listener.on_lost(lost)
 
     def _revoke(self, partitions: Collection[TopicPartition]) -> None:
         if going := sorted(partitions):
             assert self._listener is not None  # noqa: S101 - subscribe comes first
-            self._listener.on_revoked(going)
-            for partition in going:
-                self._positions.pop(partition, None)
-                self._paused.discard(partition)
-            self._broker.release(self._group, going)
+            try:
+                self._listener.on_revoked(going)
+            finally:
+                self._drop(going)
+                if self._broker.is_member(self._group, self._member):
+                    self._broker.release(self._group, self._member, going)
+
+    def _drop(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            del self._positions[partition], self._begins[partition]
+            self._paused.discard(partition)
 
     def _start(self, partition: TopicPartition) -> int:
         return 0 if self._start_at == "earliest" else self._broker.end(partition)
@@ -140,9 +159,12 @@ class InMemorySink:
         self._broker = broker
         self.failures: list[Exception | None] = []
         self.after_commit = False
+        self._closed = False
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
         """See `Sink.transact`."""
+        if self._closed:
+            raise TransactionAborted("the sink is closed")
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None and not self.after_commit:
             raise failure
@@ -154,6 +176,7 @@ class InMemorySink:
 
     def close(self) -> None:
         """See `Sink.close`."""
+        self._closed = True
 
 
 class InMemoryPublisher:
@@ -165,6 +188,7 @@ class InMemoryPublisher:
 
     def __init__(self, broker: InMemoryBroker) -> None:
         self._broker = broker
+        self._delivered: deque[Callable[[Exception | None], None]] = deque()
         self.room: int | None = None
 
     def publish(self, message: Message, on_delivery: Callable[[Exception | None], None] | None = None) -> bool:
@@ -175,15 +199,19 @@ class InMemoryPublisher:
             self.room -= 1
         self._broker.append(message)
         if on_delivery is not None:
-            on_delivery(None)
+            self._delivered.append(on_delivery)
         return True
 
     def poll(self, timeout_s: float = 0.0) -> None:
         """See `Publisher.poll`."""
+        while self._delivered:
+            self._delivered.popleft()(None)
 
     def flush(self, timeout_s: float) -> int:
         """See `Publisher.flush`."""
+        self.poll()
         return 0
 
     def close(self) -> None:
         """See `Publisher.close`."""
+        self.flush(0.0)

@@ -42,15 +42,30 @@ class OutcomeMaker:
         self._wait = wait
         self._metrics = metrics
         self._logger = logger
+        self._retry_timeout_s: float | None = None
 
-    def outcomes(self, batch: Sequence[Record], pending: Pending, timeout_s: float | None = None) -> list[Outcome]:
+    def outcomes(
+        self,
+        batch: Sequence[Record],
+        pending: Pending,
+        *,
+        timeout_s: float | None = None,
+        retry_timeout_s: float | None = None,
+    ) -> list[Outcome]:
         """One outcome a record, in the order of the batch.
 
+        Args:
+            batch: The records.
+            pending: The step's work on them.
+            timeout_s: How long to wait for that work.
+            retry_timeout_s: How long to wait for each further try.
+
         Raises:
-            Unfinished: The batch needs more than `timeout_s`.
-            BrokenPromise: The step gave another number of results than records.
+            Unfinished: The batch needs more than that; it may be asked for again.
+            BrokenPromise: The step gave another number of results than records, or one that is none.
             Exception: What the table answers with a crash, and whatever `wait` raises.
         """
+        self._retry_timeout_s = retry_timeout_s
         results = self._results(batch, lambda: pending.results(timeout_s))
         results = self._through_pauses(batch, results)
         return [self._outcome(record, result) for record, result in zip(batch, results, strict=True)]
@@ -67,7 +82,7 @@ class OutcomeMaker:
         return results
 
     def _again(self, batch: Sequence[Record]) -> list[Result]:
-        return self._results(batch, lambda: self._step.begin(batch).results())
+        return self._results(batch, lambda: self._step.begin(batch).results(self._retry_timeout_s))
 
     def _through_pauses(self, batch: Sequence[Record], results: list[Result]) -> list[Result]:
         results = list(results)
@@ -98,7 +113,15 @@ class OutcomeMaker:
             else:
                 self._count(result, policy.action)
                 raise result
+        self._check(result)
         return result
+
+    def _check(self, result: object) -> None:
+        """A record whose outcome writes nothing would vanish unseen; only a view lives outside Kafka."""
+        if not isinstance(result, Outcome):
+            raise BrokenPromise(f"step {self._step.name} gave a {type(result).__name__} for an outcome")
+        if not result.messages and result.kind is not OutcomeKind.VIEW:
+            raise BrokenPromise(f"step {self._step.name} gave an outcome ({result.kind}) that writes nothing")
 
     def _dead_letter(self, record: Record, error: Exception) -> Outcome:
         self._count(error, Action.DEAD_LETTER)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from concurrent import futures
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.clock import Clock, Deadline
@@ -31,7 +31,12 @@ from vss.workers.shedding import Shedder
 from vss.workers.step import Done, Pending, Step, Unfinished
 
 _POLL_S = 0.25
-_BACKOFF_S = 0.2
+_BACKOFF_S = 0.1
+_BACKOFF_LIMIT_S = 2.0
+# Batches that may wait for the transaction before theirs.
+_SETTLED_BATCHES = 16
+# Of the time a stop or a rebalance may take, what is kept for the last transaction.
+_COMMIT_SHARE = 0.25
 
 
 class _GivenUp(Exception):
@@ -68,6 +73,7 @@ class _Settled:
 @dataclass(slots=True)
 class _Transaction:
     commits: dict[TopicPartition, Commit]
+    terms: Mapping[TopicPartition, int]
     future: Future[None]
 
 
@@ -131,7 +137,11 @@ class Loop:
         self._settled: list[_Settled] = []
         self._transaction: _Transaction | None = None
         self._settling = False
+        self._finishing = False
         self._must_rewind = False
+        self._leave_by: Deadline | None = None
+        # In a row.
+        self._aborts = 0
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set, then finishes what it can within `stop_timeout_s` and leaves the group.
@@ -140,16 +150,15 @@ class Loop:
             Exception: What the error table answers with a crash; nothing is half-committed.
         """
         self._stop = stop
-        self._source.subscribe(self._topics, self)
-        try:
+        with ExitStack() as leaving:
+            # Last in, first out: the group is left before the sink closes, so that `on_revoked` can still commit.
+            for close in (self._step.close, self._sink.close, self._source.close, self._leave):
+                leaving.callback(close)
+            self._source.subscribe(self._topics, self)
             while not stop.is_set():
                 self.turn(_POLL_S)
+            self._leave_by = Deadline.after(self._settings.stop_timeout_s, self._clock)
             self._try_to_finish("work under way is left to be read again")
-        finally:
-            self._abandon()
-            self._source.close()
-            self._sink.close()
-            self._step.close()
 
     def turn(self, timeout_s: float) -> None:
         """One round: read what is there, settle the oldest batch when it is due, start a transaction.
@@ -167,22 +176,30 @@ class Loop:
                 raise
             self._logger.warning("reads again from the last commit", reason=str(error))
             self._report.aborted()
+            self._aborts += 1
             self._abandon()
-            self._must_rewind = True
+        except Unfinished:
+            pass  # a stop or a rebalance must not wait for it: the next turn asks again
         except _GivenUp:
             self._abandon()
         self._report.turned(self._source, len(self._in_flight))
 
     def _advance(self, timeout_s: float) -> None:
-        self._end_transaction(wait=False)
-        busy = bool(self._in_flight or self._settled)
-        read = self._begin(0.0 if busy else timeout_s)
+        if self._transaction is not None and (self._transaction.future.done() or self._has_settled_enough()):
+            self._end_transaction(_POLL_S)
+        read = False
+        if len(self._in_flight) < self._settings.batches_in_flight:
+            busy = bool(self._in_flight or self._settled)
+            read = self._begin(0.0 if busy else timeout_s)
         if self._in_flight and (not read or len(self._in_flight) >= self._settings.batches_in_flight):
-            self._settle()
+            self._settle(timeout_s=_POLL_S)
         if self._settled and not self._in_flight:
             # Nothing else to do: the next transaction must not wait for the next record.
-            self._end_transaction(wait=True)
+            self._end_transaction(_POLL_S)
         self._begin_transaction()
+
+    def _has_settled_enough(self) -> bool:
+        return len(self._settled) >= _SETTLED_BATCHES * self._settings.max_batch
 
     def health(self) -> list[str]:
         """Why the loop is not alive; empty when it is. Callable from any thread."""
@@ -206,15 +223,19 @@ class Loop:
         # A batch that waits for Redis cannot be settled from inside this callback: their next owner reads it again.
         if not self._settling:
             self._try_to_finish("work on revoked partitions is left to their next owner")
-        self._checkpoint.forget(partitions)
-        self._report.rebalanced("revoked", partitions, self._checkpoint.partitions())
+        self._forget(partitions, "revoked")
         self._logger.info("partitions revoked", partitions=_names(partitions))
 
     def on_lost(self, partitions: Collection[TopicPartition]) -> None:
         """Partitions are gone: outcomes of them are dropped when their batch is settled."""
-        self._checkpoint.forget(partitions)
-        self._report.rebalanced("lost", partitions, self._checkpoint.partitions())
+        self._forget(partitions, "lost")
         self._logger.warning("partitions lost", partitions=_names(partitions))
+
+    def _forget(self, partitions: Collection[TopicPartition], kind: str) -> None:
+        self._checkpoint.forget(partitions)
+        # Should they come back, they start at their commit, which may lie behind what was polled of them.
+        self._batcher.discard(partitions)
+        self._report.rebalanced(kind, partitions, self._checkpoint.partitions())
 
     # The way of a batch.
 
@@ -225,7 +246,8 @@ class Loop:
         notes = [self._shedder.shed(record) for record in records]
         rest = [record for record, note in zip(records, notes, strict=True) if note is None]
         self._report.began(len(records))
-        self._in_flight.append(_Batch(records, notes, self._pending(rest), self._checkpoint.terms(records)))
+        terms = self._checkpoint.terms({record.topic_partition for record in records})
+        self._in_flight.append(_Batch(records, notes, self._pending(rest), terms))
         return True
 
     def _pending(self, records: list[Record]) -> Pending:
@@ -234,11 +256,15 @@ class Loop:
         except Exception as error:  # what it means for each record is in the error table
             return Done([error] * len(records))
 
-    def _settle(self, timeout_s: float | None = None) -> None:
+    def _settle(self, *, timeout_s: float, retry_timeout_s: float | None = None) -> None:
+        """Moves the oldest batch from `_in_flight` to `_settled`; raises `Unfinished` where that takes longer."""
         batch = self._in_flight[0]
         self._settling = True
         try:
-            outcomes = iter(self._maker.outcomes(batch.for_step(), batch.pending, timeout_s))
+            made = self._maker.outcomes(
+                batch.for_step(), batch.pending, timeout_s=timeout_s, retry_timeout_s=retry_timeout_s
+            )
+            outcomes = iter(made)
         finally:
             self._settling = False
         self._in_flight.popleft()
@@ -257,7 +283,7 @@ class Loop:
         commits = self._checkpoint.staged()
         if commits:
             future = self._committer.submit(self._commit, outcomes, commits, self._source.group())
-            self._transaction = _Transaction(commits, future)
+            self._transaction = _Transaction(commits, self._checkpoint.terms(commits), future)
 
     def _commit(self, outcomes: list[Outcome], commits: dict[TopicPartition, Commit], group: object) -> None:
         """Runs beside the loop."""
@@ -265,32 +291,52 @@ class Loop:
         self._sink.transact([message for outcome in outcomes for message in outcome.messages], commits, group)
         self._report.committed(outcomes, self._clock.monotonic() - started)
 
-    def _end_transaction(self, *, wait: bool, timeout_s: float | None = None) -> None:
-        transaction = self._transaction
-        if transaction is None or not (wait or transaction.future.done()):
+    def _end_transaction(self, timeout_s: float) -> None:
+        """Waits for the transaction under way, if there is one, and raises what it raised."""
+        if (transaction := self._transaction) is None:
             return
-        finished, _ = futures.wait([transaction.future], timeout_s)
-        if not finished:
-            raise Unfinished("the transaction is still under way")
+        try:
+            error = transaction.future.exception(timeout_s)
+        except TimeoutError:
+            raise Unfinished("the transaction is still under way") from None
         self._transaction = None
-        transaction.future.result()
-        self._checkpoint.commit(transaction.commits)
+        if error is not None:
+            raise error
+        self._aborts = 0
+        self._checkpoint.commit(transaction.commits, transaction.terms)
 
     def _finish(self, deadline: Deadline) -> None:
-        """Settles and commits everything under way, or gives it up at the deadline."""
-        while self._in_flight:
-            self._settle(deadline.remaining_s())
-        self._end_transaction(wait=True, timeout_s=deadline.remaining_s())
+        """Settles and commits what is under way. At the deadline, gives up the rest and says so."""
+        reserve_s = _COMMIT_SHARE * self._settings.stop_timeout_s
+        given_up: Exception | None = None
+        try:
+            while self._in_flight:
+                left_s = max(0.0, deadline.remaining_s() - reserve_s)
+                self._settle(timeout_s=left_s, retry_timeout_s=left_s)
+        except (Unfinished, _GivenUp) as error:
+            given_up = error  # the batches before it are whole
+        self._end_transaction(deadline.remaining_s())
         self._begin_transaction()
-        self._end_transaction(wait=True, timeout_s=max(deadline.remaining_s(), 1.0))
+        self._end_transaction(deadline.remaining_s())
+        if given_up is not None:
+            raise given_up
 
     def _try_to_finish(self, otherwise: str) -> None:
+        self._finishing = True
         try:
-            self._finish(Deadline.after(self._settings.stop_timeout_s, self._clock))
+            self._finish(self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock))
         except (StreamError, Unfinished, _GivenUp) as error:
+            if policy_for(error).action is Action.CRASH:
+                raise
             self._logger.warning(otherwise, reason=str(error))
             self._abandon()
-            self._must_rewind = True
+        finally:
+            self._finishing = False
+
+    def _leave(self) -> None:
+        """Before the group is left, in peace or by a crash: what is not settled by now is left to be read again."""
+        self._leave_by = self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock)
+        self._abandon()
 
     def _abandon(self) -> None:
         """Lets go of everything that has no durable outcome; it will be read again."""
@@ -298,22 +344,30 @@ class Loop:
             batch.pending.cancel()
         self._in_flight.clear()
         self._settled.clear()
+        self._checkpoint.abandon()
+        self._must_rewind = True
 
     def _rewind(self) -> None:
         """Goes back to the committed offsets, as the broker knows them."""
-        self._batcher.discard()
+        # What was read since would be committed over the gap.
+        self._abandon()
+        if self._aborts > 1:
+            self._clock.wait(self._stop, min(_BACKOFF_S * 2 ** (self._aborts - 2), _BACKOFF_LIMIT_S))
         try:
             # Until a transaction under way has ended, nothing is certain.
-            self._end_transaction(wait=True)
+            self._end_transaction(_POLL_S)
             committed = self._source.committed(self._source.assignment())
+            self._batcher.discard()
             for partition, commit in committed.items():
                 self._source.seek(partition, commit.offset if commit is not None else None)
-        except StreamError as error:
+        except (StreamError, Unfinished) as error:
+            if policy_for(error).action is Action.CRASH:
+                raise
             self._logger.debug("cannot rewind yet", reason=str(error))
             self._clock.wait(self._stop, _BACKOFF_S)
             self._batcher.keep_alive(0.0)
             return
-        self._checkpoint.rewind(committed)
+        self._checkpoint.assign(committed.keys())
         self._batcher.resume()
         self._must_rewind = False
 
@@ -321,9 +375,11 @@ class Loop:
         """Waits while a batch cannot be processed, and stays a member of the group."""
         deadline = Deadline.after(seconds, self._clock)
         while not deadline.passed():
-            if self._stop.is_set():
-                raise _GivenUp("the worker stops")
+            # Inside a rebalance the source must not be polled, and its partitions' next owner is waiting.
+            if self._stop.is_set() or self._finishing:
+                raise _GivenUp("the worker stops" if self._stop.is_set() else "its partitions go")
             self._batcher.keep_alive(min(deadline.remaining_s(), _POLL_S))
+            self._report.turned(self._source, len(self._in_flight))
         self._batcher.resume()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from vss.clock import Clock
 from vss.codecs.event_id import event_id
 from vss.codecs.events import encode_event
@@ -53,10 +55,8 @@ class Shedder:
 
 
 def _captured_ns(record: Record) -> int:
-    for name, value in record.headers:
-        if name == "ce_time" and value:
-            try:
-                return parse_time(value.decode())
-            except ValueError:
-                break  # the step will refuse the header with its reason
+    # Of a repeated header the last counts, as when the step reads it.
+    if value := dict(record.headers).get("ce_time"):
+        with contextlib.suppress(ValueError):  # the step will refuse the header with its reason
+            return parse_time(value.decode())
     return record.timestamp_ms * 1_000_000
