@@ -109,6 +109,27 @@ def test_a_truncated_jpeg_fails_when_it_is_loaded_and_never_gives_half_a_picture
         assert isinstance(one.error, UndecodableImage)
 
 
+def test_what_a_phone_appends_to_a_jpeg_is_no_damage(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "phone.jpg", 100)
+    path.write_bytes(path.read_bytes() + b"notes of a phone" + bytes(16))
+
+    assert levels(read(path)) == [100]
+
+
+def test_the_orientation_in_exif_is_applied(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "phone.jpg", 100, 96, 64)
+    # One entry: orientation (0x0112), a short, 6: turn it clockwise by 90 degrees (TIFF 6.0, Exif 2.32).
+    tiff = b"MM\0*" + bytes([0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0])
+    segment = b"Exif\0\0" + tiff
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + whole[2:])
+
+    (one,) = read(path)
+
+    assert isinstance(one, InputPicture)
+    assert (one.picture.width, one.picture.height) == (64, 96)
+
+
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(make_bomb())
 

@@ -20,7 +20,8 @@ from vss.workers.camera.picture import EncodedPicture
 from vss.workers.camera.recognise import VIDEO_SUFFIXES
 from vss.workers.camera.video_file import VideoFile
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_JPEG_END = b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,9 @@ def _open_image(path: Path, limits: Limits) -> Picture:
         value = path.read_bytes()
     except OSError as error:
         raise SourceUnreadable(f"cannot be read: {error.strerror}", fix="check the file's permissions") from error
-    if value.startswith(_SIGNATURES):
+    if value.startswith(_JPEG):
+        value = _without_trailer(value)
+    if value.startswith((_JPEG, _PNG)):
         # A file on the user's own disk may have any number of bytes; a bomb is one by its pixels.
         own_limits = limits.model_copy(update={"max_record_bytes": len(value)})
         info = read_image_info(value, FrameHeader(camera_id=""), own_limits)
@@ -153,6 +156,15 @@ def _open_image(path: Path, limits: Limits) -> Picture:
             return Picture.encoded(value, info)
     # What the workers' decoder does not know: an orientation in EXIF, other formats.
     return Picture.decoded(EncodedPicture(value).pixels(None))
+
+
+def _without_trailer(jpeg: bytes) -> bytes:
+    """Phones append a second picture, a depth map or their own notes; what follows the last end marker is no JPEG.
+
+    A picture that is cut has no end marker (or only its thumbnail's, before the first scan), and stays as it is.
+    """
+    end = jpeg.rfind(_JPEG_END)
+    return jpeg[: end + len(_JPEG_END)] if end >= 0 and read_jpeg_header(jpeg[: end + len(_JPEG_END)]) else jpeg
 
 
 def _video_pictures(file: InputFile, every: int) -> Iterator[InputPicture | BadInput]:
