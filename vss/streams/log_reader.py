@@ -119,6 +119,9 @@ class LogReader:
             )
         finally:
             member.close()
+        for entry in found:
+            if entry.error is not None:
+                raise translate(entry.error, f"asking where group {group} is")
         return {TopicPartition(p.topic, p.partition): p.offset if p.offset >= 0 else None for p in found}
 
     def offsets_at(self, partitions: Collection[TopicPartition], time_ms: int) -> dict[TopicPartition, int | None]:

@@ -30,6 +30,8 @@ from vss.workers.audit_ledger import Ledger
 
 _GROUP_SOURCE = "/groups/"
 _POLL_S = 0.25
+# An audit is asked for when something is wrong: a broker that is slow to answer is waited for.
+_PATIENCE_S = 20.0
 # An outcome is younger than its record. Reading starts where outcomes are older than the oldest record by more than
 # clocks can be apart; where records stay without outcome, the rest is read as well.
 _CLOCKS_APART_MS = 3_600_000
@@ -142,7 +144,8 @@ class Audit:
         """
         started_s = self._clock.monotonic()
         tally = _Tally()
-        with LogReader(self._settings, logger=self._logger, clock=self._clock) as reader:
+        log = LogReader(self._settings, logger=self._logger, clock=self._clock, patience_s=_PATIENCE_S)
+        with log as reader:
             ledger, oldest_ms = self._read_input(reader)
             caught_up = self._wait(reader, ledger, wait_s) if wait_s > 0 else None
             patience = Deadline.after(self._settings.transaction_timeout_ms / 1000 + 2, self._clock)
