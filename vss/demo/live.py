@@ -117,7 +117,7 @@ def _cameras(snapshot: Snapshot) -> Table:
 def _workers(workers: Sequence[WorkerState]) -> Table:
     table = _table("worker", "frames", "fps", "partitions", "model", "")
     for worker in workers:
-        state = Text("") if worker.alive else Text("gone; the others take over", style="bold red")
+        state = Text("") if worker.alive else Text("gone", style="bold red")
         model = _ms(worker.model_ms, places=1)
         table.add_row(
             Text(worker.name, style="magenta"),
@@ -149,10 +149,10 @@ def _outcomes(snapshot: Snapshot) -> Text:
 
 
 def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, expand=True, header_style="dim", pad_edge=False, padding=(0, 1))
-    table.add_column("  " + names[0], width=16, no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 2, 0, 0), collapse_padding=True)
+    table.add_column(names[0], min_width=11, no_wrap=True)
     for name in names[1:-1]:
-        table.add_column(name, justify="right", width=11, no_wrap=True)
+        table.add_column(name, justify="right", min_width=6, no_wrap=True)
     table.add_column(names[-1], ratio=1, no_wrap=True)
     return table
 

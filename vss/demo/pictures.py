@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,11 +14,11 @@ from vss.codecs.events import decode_event
 from vss.codecs.headers import decode_frame_header
 from vss.codecs.images import Image, decode_image, encode_image, read_image_info
 from vss.config import Settings
-from vss.errors import BadRecord
+from vss.errors import BadRecord, ConfigError
 from vss.logs import Logger
 from vss.model_store.tasks.detection.drawing import draw_objects
 from vss.schemas.envelope import Record
-from vss.schemas.events import DetectionEvent, SourceCoordinates
+from vss.schemas.events import DetectedObject, DetectionEvent, SourceCoordinates
 from vss.schemas.topics import DETECTIONS, FRAMES
 from vss.streams.log_reader import LogReader
 from vss.workers.clip import ClipWriter
@@ -28,6 +28,8 @@ _MOST_FRAMES = 200
 _CLIP_WIDTH = 640
 """Of each camera in the clip, at most."""
 _CAPTION_HEIGHT = 26
+_SMALL = 900
+"""A narrower picture is drawn at twice its size, so that labels hide less of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ def write_pictures(settings: Settings, folder: Path, *, clock: Clock, logger: Lo
     if not by_camera:
         return Written(None, None)
     picture, clip = folder / "picture.png", folder / "clip.mp4"
-    best = max((pair for pairs in by_camera.values() for pair in pairs), key=lambda pair: pair.event.total_objects)
-    picture.write_bytes(encode_image(draw_objects(_decode(best, settings), best.event.objects), "png"))
+    best = max((pair for pairs in by_camera.values() for pair in pairs), key=_worth)
+    try:
+        picture.write_bytes(encode_image(_large(best, settings), "png"))
+    except OSError as error:
+        raise ConfigError(f"{picture} cannot be written: {error.strerror}", fix="make room on the disk") from error
     _write_clip(clip, [by_camera[name] for name in sorted(by_camera)], settings)
     return Written(picture, clip)
 
@@ -105,6 +110,24 @@ def _decode(pair: _Pair, settings: Settings) -> Image:
     header = decode_frame_header(pair.frame)
     info = read_image_info(pair.frame.value, header, settings.limits)
     return decode_image(pair.frame.value or b"", info)
+
+
+def _worth(pair: _Pair) -> tuple[int, float]:
+    """How much there is to see."""
+    return pair.event.total_objects, sum(one.confidence for one in pair.event.objects)
+
+
+def _large(pair: _Pair, settings: Settings) -> Image:
+    image, objects = _decode(pair, settings), pair.event.objects
+    if image.shape[1] >= _SMALL:
+        return draw_objects(image, objects)
+    doubled = np.asarray(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return draw_objects(doubled, [_doubled(one) for one in objects])
+
+
+def _doubled(one: DetectedObject) -> DetectedObject:
+    x1, y1, x2, y2 = one.bbox
+    return replace(one, bbox=(2 * x1, 2 * y1, 2 * x2, 2 * y2), center=(2 * one.center[0], 2 * one.center[1]))
 
 
 def _write_clip(path: Path, cameras: Sequence[Sequence[_Pair]], settings: Settings) -> None:

@@ -106,6 +106,8 @@ def run_demo(
         spec = model if model is not None else str(MODEL)
         name, machine_fps = measured_fps(spec, image, settings, threads=cores, clock=clock)
         fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
+        if fps < plan.most_fps:
+            say(f"each camera sends {fps:g} frames/s: the model takes {machine_fps:.1f}/s on this machine")
         say("starting the workers")
         _create_topics(settings)
         children = resources.enter_context(Children(folder, environ=child_environment(environ, settings), clock=clock))
