@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.docs.command_lines import check, commands_below
+from tests.docs.command_lines import check, commands_below, words_of
 from vss.cli.main import COMMANDS, main
 from vss.errors import ConfigError, SourceUnavailable
 
@@ -66,19 +65,7 @@ def test_every_commands_help_shows_examples_that_parse(name: str) -> None:
         assert [line for line in lines if path in line], f"{path} --help shows no example"
         for line in lines:
             if line.startswith("vss "):
-                check(_words(line)[1:])
-
-
-def _words(line: str) -> list[str]:
-    """The words of a shell's line up to a pipe, redirection, `&` or comment."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.wordchars += ":,@=[]{}%+"
-    words: list[str] = []
-    for word in lexer:
-        if word and set(word) <= set("|&;<>()"):
-            break
-        words.append(word)
-    return words
+                check(words_of(line)[1:])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 
 import click
@@ -24,6 +26,20 @@ def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Comman
             inner = command.get_command(context, name)
             assert inner is not None, name
             yield from _walk(f"{path} {name}", inner)
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a shell's line up to a pipe, redirection, `&` or comment, without variables set before it."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.wordchars += ":,@[]{}%+$"
+    words: list[str] = []
+    for word in lexer:
+        if word and set(word) <= set("|&;<>()"):
+            break
+        words.append(word)
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        del words[0]
+    return words
 
 
 def check(words: list[str]) -> None:
