@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,18 +33,23 @@ def jpeg_of(index: int, width: int = 96, height: int = 64) -> bytes:
 
 
 def make_clip(
-    path: Path, *, frames: int = 20, fps: int = 25, width: int = 96, height: int = 64, codec: str = "libx264"
+    path: Path,
+    *,
+    frames: int = 20,
+    fps: int = 25,
+    codec: str = "libx264",
+    image_of: Callable[[int], Image] = grey_image,
 ) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height = width, height
+        stream.height, stream.width = image_of(0).shape[:2]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.thread_count = 1
         if codec == "libx264":
             stream.options = {"preset": "ultrafast", "g": "10"}
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(grey_image(index, width, height), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(image_of(index), format="bgr24")
             frame.pts = index
             frame.time_base = Fraction(1, fps)
             container.mux(stream.encode(frame))

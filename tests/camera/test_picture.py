@@ -134,7 +134,7 @@ def test_zeros_behind_the_end_of_a_jpeg_do_no_harm() -> None:
 
 
 def test_a_video_filmed_sideways_is_published_upright(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", frames=3)
+    clip = make_clip(tmp_path / "clip.mp4", frames=3, image_of=lambda _index: half_and_half())
     # The matrix of the track header, ISO 14496-12 8.3.2: [a b u c d v x y w]; this one turns by 90 degrees clockwise.
     data = clip.read_bytes()
     at = data.index(b"tkhd") + 4 + 40
@@ -142,7 +142,10 @@ def test_a_video_filmed_sideways_is_published_upright(tmp_path: Path) -> None:
     assert struct.unpack_from(">9i", data, at) == (one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
     clip.write_bytes(data[:at] + struct.pack(">9i", 0, one, 0, -one, 0, 0, 64 * one, 0, 1 << 30) + data[at + 36 :])
     picture = first_picture(clip)
-    assert picture.pixels(None).shape == (96, 64, 3)
+    upright = picture.pixels(None)
+    assert upright.shape == (96, 64, 3)
+    assert upright[:, -8:].mean() > 240  # the top has become the right side
+    assert upright[:, :8].mean() < 15
     assert picture.pixels(32).shape == (48, 32, 3)
 
 
