@@ -54,7 +54,9 @@ class Manifest(ManifestSection):
         "auto", description="Layout of the model's output."
     )
     labels: tuple[str, ...] | None = Field(
-        None, min_length=1, description="Class names by class id; the model's metadata, else `class_0`, `class_1`, …."
+        None,
+        min_length=1,
+        description="Class names by class id; the model's metadata, else COCO's for 80 classes, else `class_0`, ….",
     )
     input: InputSpec = InputSpec()
     thresholds: Thresholds = Thresholds()

@@ -17,6 +17,7 @@ from vss.model_store.backends.onnx import OnnxModel, usable_cores
 from vss.model_store.manifest import InputSpec
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.detection.calls import Call, Detections, Pipeline
+from vss.model_store.tasks.detection.coco import COCO_LABELS
 from vss.model_store.tasks.detection.heads import HeadName, make_head
 from vss.model_store.tasks.detection.letterbox import Letterbox
 from vss.model_store.tasks.detection.objects import ObjectMaker
@@ -45,6 +46,8 @@ class Detector:
         labels: Class names by class id.
         input_wh: Width and height of the model's input, pixels.
         providers: What ONNX Runtime uses, first choice first.
+        model: What runs.
+        letterbox: How pictures become its input.
         threads: Calls under way at once.
         batch: Pictures a call may have.
     """
@@ -62,8 +65,10 @@ class Detector:
         self.version = ref.version
         self.head = head
         self.labels = labels
-        self.input_wh = (pipeline.letterbox.width, pipeline.letterbox.height)
-        self.providers = pipeline.model.providers
+        self.model = pipeline.model
+        self.letterbox = pipeline.letterbox
+        self.input_wh = (self.letterbox.width, self.letterbox.height)
+        self.providers = self.model.providers
         self.threads = threads
         self.batch = pipeline.batch
         self._pipeline = pipeline
@@ -182,7 +187,8 @@ def _shapes_for_one(model: OnnxModel, width: int, height: int) -> list[tuple[int
 def _labels(ref: ModelRef, model: OnnxModel, classes: int | None) -> tuple[str, ...]:
     labels = ref.manifest.labels or labels_in(model.metadata)
     if labels is None:
-        return tuple(f"class_{i}" for i in range(classes or 0))
+        # Exports of YOLOX and YOLOv5 name no classes; one that tells exactly COCO's 80 apart was trained on it.
+        return COCO_LABELS if classes == len(COCO_LABELS) else tuple(f"class_{i}" for i in range(classes or 0))
     if classes is not None and len(labels) != classes:
         where = "model.yaml" if ref.manifest.labels else "its metadata"
         raise ConfigError(
