@@ -167,7 +167,7 @@ def test_colour_order_and_range_are_those_the_head_is_trained_on(
 ) -> None:
     outputs = {"yolov8": ONE_BOX, "yolox": np.zeros((CELLS, 7), np.float32)}
     detector = load(write_model(tmp_path / "tiny.onnx", outputs[head]))
-    letterbox = detector._pipeline.letterbox
+    letterbox = detector.letterbox
     weights = (1.0, 2.0, 3.0)
     levels = tuple(255 * letterbox.scale * w for w in (weights if letterbox.rgb else weights[::-1]))
     assert levels == pytest.approx(expected)
@@ -180,7 +180,7 @@ def test_the_manifest_overrides_what_would_be_recognised(tmp_path: Path) -> None
     rows = np.zeros((CELLS, 7), np.float32)
     rows[0] = [32, 32, 16, 16, 1, 0, 0.9]
     detector = load(write_model(tmp_path / "tiny.onnx", rows), manifest)
-    letterbox = detector._pipeline.letterbox
+    letterbox = detector.letterbox
     assert detector.head == "yolov5"
     assert (letterbox.rgb, letterbox.scale, letterbox.centered, letterbox.pad) == (False, 2.0, False, 7)
     assert detector.detect([grey(0)])[0].objects[0].class_ == "b"

@@ -1,0 +1,186 @@
+"""A whole worker in this process: frames from a real topic to committed events."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from vss.bench.usage import Stopwatch, Usage
+from vss.clock import Deadline, SystemClock
+from vss.config import Settings
+from vss.errors import StreamError
+from vss.logs import Logger, get_logger
+from vss.metrics import Metrics
+from vss.model_store.tasks.detection.detector import Detector
+from vss.schemas import topics as catalogue
+from vss.schemas.envelope import Commit, Message, TopicPartition
+from vss.streams.kafka_publisher import KafkaPublisher
+from vss.streams.kafka_sink import KafkaSink
+from vss.streams.kafka_source import KafkaSource
+from vss.streams.log_reader import LogReader
+from vss.streams.topic_admin import create_topics
+from vss.testing import make_frame
+from vss.workers.detect import DetectStep
+from vss.workers.loop import Loop
+
+_CAMERAS = 16
+_PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker did.
+
+    Attributes:
+        usage: From the moment partitions were assigned to the last durable event.
+        stages: Seconds by stage, as the worker's own metrics count them; stages overlap.
+    """
+
+    usage: Usage
+    stages: Mapping[str, float]
+
+
+class _TimedLoop(Loop):
+    """Notes when its partitions arrive: from then on the client fetches."""
+
+    watch: Stopwatch | None = None
+
+    def on_assigned(self, committed: Mapping[TopicPartition, Commit | None]) -> Mapping[TopicPartition, int]:
+        self.watch = self.watch or Stopwatch()
+        return super().on_assigned(committed)
+
+
+class _CountingSink:
+    """A sink that ends the run with the last event."""
+
+    def __init__(self, sink: KafkaSink, expected: int, stop: threading.Event) -> None:
+        self._sink = sink
+        self._missing = expected
+        self._stop = stop
+        self.loop: _TimedLoop | None = None
+        self.usage: Usage | None = None
+        self.transactions = 0
+
+    def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
+        self._sink.transact(messages, commits, group)
+        self.transactions += 1
+        self._missing -= len(messages)
+        if self._missing <= 0:
+            if self.loop is not None and self.loop.watch is not None:
+                self.usage = self.loop.watch.read()
+            self._stop.set()
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class _LastingStep(DetectStep):
+    """Leaves the detector open for the next run."""
+
+    def close(self) -> None:
+        pass
+
+
+class WorkerBench:
+    """Topics full of frames, and workers that read them from the beginning.
+
+    Args:
+        settings: The cluster; its prefix must be this bench's own.
+        detector: What the workers detect with; its metrics are `metrics`.
+        metrics: Where everything is counted.
+    """
+
+    def __init__(self, settings: Settings, detector: Detector, metrics: Metrics) -> None:
+        self._settings = settings
+        self._detector = detector
+        self._metrics = metrics
+        self._logger: Logger = get_logger("bench")
+        prefix = settings.kafka.topic_prefix
+        self._frames = catalogue.FRAMES.name(prefix)
+        self._events = catalogue.DETECTIONS.name(prefix)
+        self.transactions = 0
+
+    def fill(self, jpegs: Sequence[bytes], frames: int) -> None:
+        """Makes the topics and publishes that many frames of several cameras.
+
+        Raises:
+            StreamError: The cluster does not take them.
+        """
+        create_topics(self._settings.kafka)
+        publisher = KafkaPublisher(self._settings.kafka, logger=self._logger)
+        template = [make_frame(f"camera-{i}") for i in range(_CAMERAS)]
+        try:
+            for i in range(frames):
+                like = template[i % _CAMERAS]
+                message = Message(self._frames, like.key, jpegs[i % len(jpegs)], like.headers)
+                while not publisher.publish(message):
+                    publisher.poll(0.1)
+            if publisher.flush(_PATIENCE_S):
+                raise StreamError("the cluster did not take the frames in time")
+        finally:
+            publisher.close()
+
+    def work(self, frames: int) -> Work:
+        """Lets a fresh worker of a fresh group turn all frames into events."""
+        group = f"bench-{uuid.uuid4().hex[:12]}"
+        stop, clock = threading.Event(), SystemClock()
+        kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
+        sink = _CountingSink(kafka, frames, stop)
+        step = _LastingStep(
+            self._detector,
+            topic=self._events,
+            group=group,
+            limits=self._settings.limits,
+            metrics=self._metrics,
+            clock=clock,
+        )
+        before = self._stages()
+        with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
+            loop = _TimedLoop(
+                step,
+                KafkaSource(self._settings.kafka, group=group, logger=self._logger),
+                sink,
+                topics=[self._frames],
+                settings=self._settings.loop,
+                dead_letter_topic=catalogue.DEAD_LETTERS.name(self._settings.kafka.topic_prefix),
+                shed_topic=catalogue.SHED.name(self._settings.kafka.topic_prefix),
+                group=group,
+                committer=committer,
+                metrics=self._metrics,
+                clock=clock,
+                logger=self._logger,
+            )
+            sink.loop = loop
+            loop.run(stop)
+        self.transactions += sink.transactions
+        if sink.usage is None:
+            raise StreamError("the worker stopped before all frames had an event")
+        after = self._stages()
+        stages = {name: (after[name] - before.get(name, 0.0)) / frames for name in after}
+        return Work(sink.usage.per_frame(frames), stages)
+
+    def committed_events(self) -> int:
+        """Events that a `read_committed` reader finds."""
+        with LogReader(self._settings.kafka) as reader:
+            spans = reader.decided_spans([self._events], Deadline.after(_PATIENCE_S, SystemClock()))
+            starts = {partition: span.low for partition, span in spans.items()}
+            ends = {partition: span.end for partition, span in spans.items()}
+            return sum(len(records) for records in reader.read(starts, ends))
+
+    def _stages(self) -> dict[str, float]:
+        seconds = {
+            sample.labels["stage"]: sample.value
+            for family in self._metrics.stage_seconds.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        }
+        seconds["transaction"] = sum(
+            sample.value
+            for family in self._metrics.transaction_seconds.collect()
+            for sample in family.samples
+            if sample.name.endswith("_sum")
+        )
+        return seconds
