@@ -113,6 +113,8 @@ def publisher_config(settings: KafkaSettings) -> dict[str, Any]:
         "linger.ms": 5,
         "queue.buffering.max.kbytes": 64 << 10,
         "message.timeout.ms": 30_000,
+        # The default of 30 s hides that a topic is missing behind the message's own timeout.
+        "topic.metadata.propagation.max.ms": 5000,
         **settings.properties,
     }
 
