@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -273,6 +274,8 @@ class LocalFleet:
         if process is not None:
             process.stop(self._clock, STOP_GRACE_S)
         self._release(name)
+        with contextlib.suppress(LocalError, OSError):  # a matter of the next start's speed alone
+            self._servers[name].stopped()
 
     def _release(self, name: str) -> None:
         if (launched := self._launched.pop(name, None)) is not None:

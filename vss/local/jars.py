@@ -137,7 +137,11 @@ class JarCache:
             missing = [jar for jar, is_whole in zip(self.lock.jars, whole, strict=True) if not is_whole]
         if missing:
             self._fetch_all(missing)
-        return [self.folder / jar.file_name for jar in self.lock.jars]
+        return self.paths()
+
+    def paths(self) -> list[Path]:
+        """Where the jars are or will be, in the lock file's order."""
+        return [(self.folder / jar.file_name).resolve() for jar in self.lock.jars]
 
     def _is_whole(self, jar: Jar) -> bool:
         path = self.folder / jar.file_name

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vss.errors import LocalError
+from vss.local.class_archive import NOTES_FILE, ClassArchive
 from vss.local.jars import JarCache
 from vss.local.launch import tail
 from vss.local.ports import listens
@@ -106,18 +107,23 @@ class KafkaBroker:
         Raises:
             LocalError: No Java, a jar that cannot be had, or a data folder that cannot be formatted.
         """
-        java = [
-            str(find_java(self._environ)),
-            *JVM_OPTIONS,
-            f"-Dlog4j2.configurationFile={LOG4J_FILE}",
-            "-cp",
-            os.pathsep.join(str(jar.resolve()) for jar in self._jars.ensure()),
-        ]
+        program = find_java(self._environ)
+        class_path = os.pathsep.join(str(jar) for jar in self._jars.ensure())
+        java = [str(program), *JVM_OPTIONS, f"-Dlog4j2.configurationFile={LOG4J_FILE}", "-cp", class_path]
+        archive = self._archive(program)
         (self.folder / LOG4J_FILE).write_text(LOG4J)
         (self.folder / CONFIG_FILE).write_text(_properties(ports))
         if not (self.folder / DATA_FOLDER / "meta.properties").exists():
-            self._format(java)
-        return [*java, "kafka.Kafka", CONFIG_FILE]
+            self._format([*java, *archive.use_options()])
+        return [*java, *archive.start_options(), "kafka.Kafka", CONFIG_FILE]
+
+    def stopped(self) -> None:
+        """Has the classes that this broker loaded archived, where no broker before it did."""
+        if (self.folder / NOTES_FILE).exists():
+            self._archive(find_java(self._environ)).make_from(self.folder)
+
+    def _archive(self, java: Path) -> ClassArchive:
+        return ClassArchive(self._jars.folder.parent / "classes", java, JVM_OPTIONS, self._jars.paths())
 
     def answers(self, ports: tuple[int, ...]) -> bool:
         """Whether the metadata that clients are given names the broker: not before the controller lets it serve."""

@@ -31,6 +31,9 @@ class RedisServer:
         options = {"port": str(ports[0]), "bind": "127.0.0.1", "appendonly": "yes", "save": "", "dir": "."}
         return [str(find_redis(self._environ)), *(word for k, v in options.items() for word in (f"--{k}", v))]
 
+    def stopped(self) -> None:
+        """Nothing is left to do."""
+
     def answers(self, ports: tuple[int, ...]) -> bool:
         """Whether PING is answered with PONG; while it still loads its data it is not."""
         try:

@@ -26,5 +26,8 @@ class Server(Protocol):
             LocalError: Something it needs is missing.
         """
 
+    def stopped(self) -> None:
+        """Called when it was stopped, not when it crashed; returns at once."""
+
     def answers(self, ports: tuple[int, ...]) -> bool:
         """Whether it serves clients; returns within a second."""
