@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that follow from the code: settings, commands, metrics.
+"""Writes the parts of docs/ that follow from the code: settings, commands, metrics, topics.
 
 The text around them is written by hand and stays. Run it when a setting, an option or a metric changed; a test says
 when it was forgotten:
@@ -21,6 +21,8 @@ from pydantic.fields import FieldInfo
 from vss.cli.main import COMMANDS, cli
 from vss.config import ENV_DELIMITER, ENV_PREFIX, Settings
 from vss.metrics import Metrics
+from vss.schemas.headers import DEAD_LETTER_HEADERS, FRAME_HEADERS, Header, event_headers_of
+from vss.schemas.topics import CATALOGUE
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN = "<!-- Made by scripts/make_reference.py from here on; change the code, not this. -->"
@@ -116,12 +118,46 @@ def metrics() -> str:
     return _table(("metric", "type", "labels", "what it counts"), rows)
 
 
+def topics() -> str:
+    """A table of the catalogue, and one of the headers of each kind of record."""
+    rows = []
+    for topic in CATALOGUE:
+        payload = [f"`{topic.payload.__name__}`"] if topic.payload is not None else []
+        value = ", ".join(payload + [f"`{content_type}`" for content_type in topic.content_types])
+        hours = topic.retention_ms // 3_600_000
+        kept = f"{hours // 24} days" if hours >= 24 else f"{hours} h"
+        size = f"{topic.max_message_bytes >> 20} MiB"
+        rows.append((f"`{topic.short}`", topic.summary, topic.key, value, str(topic.partitions), kept, size))
+    parts = [
+        "## Catalogue\n",
+        _table(("topic", "a record is", "key", "value", "partitions", "kept for", "at most"), rows),
+    ]
+    for title, headers in (
+        ("Headers of a frame", FRAME_HEADERS),
+        ("Headers of an event or note", event_headers_of("`vss.detection.v1` or `vss.shed.v1`")),
+        ("Headers that a dead letter adds", DEAD_LETTER_HEADERS),
+    ):
+        lines = [(f"`{header.name}`", "yes" if header.always else "", _said(header)) for header in headers]
+        parts += [f"\n## {title}\n", _table(("header", "always there", "what it says"), lines)]
+    return "\n".join(parts)
+
+
+def _said(header: Header) -> str:
+    value = header.const or ""
+    return f"{header.summary} {value if value.startswith('`') else f'`{value}`'}" if value else header.summary
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-PAGES: dict[str, Callable[[], str]] = {"configuration.md": settings, "cli.md": commands, "metrics.md": metrics}
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": settings,
+    "cli.md": commands,
+    "metrics.md": metrics,
+    "topics.md": topics,
+}
 
 
 def renewed(page: str, text: str) -> str:

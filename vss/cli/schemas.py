@@ -12,7 +12,7 @@ EXAMPLES = """\b
 Example:
   vss schemas                        every JSON payload, by topic
   vss schemas detections
-  vss schemas asyncapi > fleet.json
+  vss schemas asyncapi > asyncapi.json
 """
 
 

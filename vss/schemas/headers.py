@@ -19,7 +19,7 @@ class Header:
     Attributes:
         name: As it stands in Kafka.
         summary: What it says.
-        always: Whether the fleet's own records always carry it.
+        always: Whether every record of the kind carries it.
         pattern: What its text matches.
         format: Of JSON Schema.
         const: Its only value.
@@ -36,9 +36,10 @@ class Header:
 _SPEC_VERSION = Header("ce_specversion", "CloudEvents version.", always=True, const="1.0")
 _TRACE = Header("traceparent", "W3C trace context, handed on from frame to event.", pattern=_TRACEPARENT)
 
+# None is asked of a producer: an image with a key is a frame.
 FRAME_HEADERS: tuple[Header, ...] = (
-    _SPEC_VERSION,
-    Header("ce_type", "CloudEvents type.", always=True, const="vss.frame.v1"),
+    Header("ce_specversion", "CloudEvents version.", const="1.0"),
+    Header("ce_type", "CloudEvents type.", const="vss.frame.v1"),
     Header("ce_id", "Unique together with ce_source."),
     Header("ce_source", "/cameras/ and the camera id.", pattern="^/"),
     Header("ce_time", "When the frame was captured, RFC 3339; the record's timestamp counts where it is absent.",
