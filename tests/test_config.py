@@ -161,7 +161,7 @@ def test_any_librdkafka_property_reaches_every_client(tmp_path: Path) -> None:
     }
     assert kafka.properties == given
     for config in (
-        consumer_config(kafka, group="g", start_at="earliest"),
+        consumer_config(kafka, group="g"),
         producer_config(kafka),
         publisher_config(kafka),
         transactional_config(kafka, transactional_id="t"),

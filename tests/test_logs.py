@@ -77,6 +77,7 @@ def test_a_value_with_a_telling_name_is_masked(name: str) -> None:
         ("redis://:hunter2@cache:6379/0", "redis://:***@cache:6379/0"),
         ("rtsp://admin:hunter2@10.0.0.7/ch1", "rtsp://admin:***@10.0.0.7/ch1"),
         ("rtsp://admin:hun@ter2@10.0.0.7/ch1", "rtsp://admin:***@10.0.0.7/ch1"),
+        ("rtsp://admin:hun/ter?2@10.0.0.7/ch1", "rtsp://admin:***@10.0.0.7/ch1"),
         ("cannot open rtsp://u:hunter2@a/ and rtsp://v:hunter2@b/", "cannot open rtsp://u:***@a/ and rtsp://v:***@b/"),
         ("https://hunter2@maven.example/repo", "https://***@maven.example/repo"),
         ("http://cam/mjpg?user=a&pwd=hunter2&fps=5", "http://cam/mjpg?user=a&pwd=***&fps=5"),
@@ -91,7 +92,13 @@ def test_a_secret_inside_any_value_is_masked(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["http://cam/img@2x.png", "write to a.b@example.com", "127.0.0.1:9092,127.0.0.1:9093", "no password: give one"],
+    [
+        "http://cam/img@2x.png",
+        "http://cam:80/img@2x.png",
+        "write to a.b@example.com",
+        "127.0.0.1:9092,127.0.0.1:9093",
+        "no password: give one",
+    ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert mask_text(text) == text

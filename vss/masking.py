@@ -16,8 +16,13 @@ _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|credential|api_?key|private_?key|authorization|jaas|ssl\.key\.pem",
     re.IGNORECASE,
 )
-# Up to the last @ before the path: cameras' passwords are often given with an @ that nobody escaped.
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<info>[^\s/?#'\"<>]*)@", re.IGNORECASE)
+# Up to the last @: cameras' passwords are often given with an @ or / that nobody escaped. What looks like a port ends
+# it, so that an @ in the path of `host:554/` hides nothing.
+_USER_INFO = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)"
+    r"(?P<info>[^\s/?#'\"<>:]*:(?!\d+[/?#])[^\s'\"<>]*|[^\s/?#'\"<>]*)@",
+    re.IGNORECASE,
+)
 _QUERY = re.compile(
     r"(?P<name>[?&](?:passw(?:or)?d|pass|pwd|token|access_token|secret|api_?key|key|auth|sig|signature)=)[^&\s'\"#]+",
     re.IGNORECASE,
