@@ -26,14 +26,16 @@ class DeferredExecutor(Executor):
 
     Attributes:
         waiting: What was submitted and has not run, oldest first.
+        stuck: While true, whoever waits waits in vain, until its timeout; `run_next` still runs.
     """
 
     def __init__(self) -> None:
         self.waiting: deque[DeferredFuture[Any]] = deque()
+        self.stuck = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `concurrent.futures.Executor.submit`."""
-        future = DeferredFuture(lambda: fn(*args, **kwargs))
+        future = DeferredFuture(lambda: fn(*args, **kwargs), lambda: self.stuck)
         self.waiting.append(future)
         return future
 
@@ -50,9 +52,10 @@ class DeferredExecutor(Executor):
 class DeferredFuture(Future[T]):
     """A future whose work runs on the thread that first asks for its outcome."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], stuck: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self._work = work
+        self._stuck = stuck
 
     def run(self) -> None:
         """Does the work, once."""
@@ -67,14 +70,17 @@ class DeferredFuture(Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """See `concurrent.futures.Future.result`."""
-        self._ensure()
+        self._ensure(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See `concurrent.futures.Future.exception`."""
-        self._ensure()
+        self._ensure(timeout)
         return super().exception(timeout)
 
-    def _ensure(self) -> None:
-        if not self.done() and not self.running():
-            self.run()
+    def _ensure(self, timeout: float | None) -> None:
+        if self.done() or self.running():
+            return
+        if self._stuck() and timeout is not None:
+            raise TimeoutError
+        self.run()

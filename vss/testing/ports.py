@@ -36,6 +36,7 @@ class InMemorySource:
         self._paused: set[TopicPartition] = set()
         self._crashed = False
         self._closed = False
+        self._rebalancing = False
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """See `Source.subscribe`."""
@@ -45,7 +46,13 @@ class InMemorySource:
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         """See `Source.poll`."""
-        self._rebalance()
+        if self._rebalancing:
+            raise RuntimeError("polled from inside a rebalance callback, which Kafka's client does not allow")
+        self._rebalancing = True
+        try:
+            self._rebalance()
+        finally:
+            self._rebalancing = False
         records: list[Record] = []
         for partition in sorted(self._positions.keys() - self._paused):
             found = self._broker.read(partition, self._positions[partition], max_records - len(records))

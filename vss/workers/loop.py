@@ -12,9 +12,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import ExitStack
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing
 
 from vss.clock import Clock, Deadline
 from vss.config import LoopSettings
@@ -29,6 +28,7 @@ from vss.workers.failures import OutcomeMaker
 from vss.workers.loop_report import LoopReport
 from vss.workers.shedding import Shedder
 from vss.workers.step import Done, Pending, Step, Unfinished
+from vss.workers.under_way import Batch, Settled, Transaction
 
 _POLL_S = 0.25
 _BACKOFF_S = 0.1
@@ -41,40 +41,6 @@ _COMMIT_SHARE = 0.25
 
 class _GivenUp(Exception):
     """Work under way is left to be read again: the process stops or its partitions go."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A micro-batch under way.
-
-    Attributes:
-        records: What was polled.
-        notes: For each record the note of its shedding, or None where the step works on it.
-        pending: The step's work.
-        terms: Each partition's term when the batch was read (see `Checkpoint`).
-    """
-
-    records: list[Record]
-    notes: list[Outcome | None]
-    pending: Pending
-    terms: Mapping[TopicPartition, int]
-
-    def for_step(self) -> list[Record]:
-        return [record for record, note in zip(self.records, self.notes, strict=True) if note is None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    record: Record
-    outcome: Outcome
-    terms: Mapping[TopicPartition, int]
-
-
-@dataclass(slots=True)
-class _Transaction:
-    commits: dict[TopicPartition, Commit]
-    terms: Mapping[TopicPartition, int]
-    future: Future[None]
 
 
 class Loop:
@@ -133,9 +99,9 @@ class Loop:
             clock=clock,
         )
         self._checkpoint = Checkpoint()
-        self._in_flight: deque[_Batch] = deque()
-        self._settled: list[_Settled] = []
-        self._transaction: _Transaction | None = None
+        self._in_flight: deque[Batch] = deque()
+        self._settled: list[Settled] = []
+        self._transaction: Transaction | None = None
         self._settling = False
         self._finishing = False
         self._must_rewind = False
@@ -149,16 +115,32 @@ class Loop:
         Raises:
             Exception: What the error table answers with a crash; nothing is half-committed.
         """
-        self._stop = stop
-        with ExitStack() as leaving:
-            # Last in, first out: the group is left before the sink closes, so that `on_revoked` can still commit.
-            for close in (self._step.close, self._sink.close, self._source.close, self._leave):
-                leaving.callback(close)
-            self._source.subscribe(self._topics, self)
+        with closing(self):
+            self.start(stop)
             while not stop.is_set():
                 self.turn(_POLL_S)
-            self._leave_by = Deadline.after(self._settings.stop_timeout_s, self._clock)
-            self._try_to_finish("work under way is left to be read again")
+            self.finish()
+
+    # The parts of `run`, for whoever drives the loop turn by turn.
+
+    def start(self, stop: threading.Event) -> None:
+        """Joins the group; waits inside a turn end early once `stop` is set."""
+        self._stop = stop
+        self._source.subscribe(self._topics, self)
+
+    def finish(self) -> None:
+        """Finishes what it can within `stop_timeout_s`; what is left will be read again."""
+        self._leave_by = Deadline.after(self._settings.stop_timeout_s, self._clock)
+        self._try_to_finish("work under way is left to be read again")
+
+    def close(self) -> None:
+        """Leaves the group, in peace or after a crash, with nothing half-committed. Idempotent."""
+        self._leave_by = self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock)
+        self._abandon()
+        with ExitStack() as leaving:
+            # Last in, first out: the group is left before the sink closes.
+            for close in (self._step.close, self._sink.close, self._source.close):
+                leaving.callback(close)
 
     def turn(self, timeout_s: float) -> None:
         """One round: read what is there, settle the oldest batch when it is due, start a transaction.
@@ -247,7 +229,7 @@ class Loop:
         rest = [record for record, note in zip(records, notes, strict=True) if note is None]
         self._report.began(len(records))
         terms = self._checkpoint.terms({record.topic_partition for record in records})
-        self._in_flight.append(_Batch(records, notes, self._pending(rest), terms))
+        self._in_flight.append(Batch(records, notes, self._pending(rest), terms))
         return True
 
     def _pending(self, records: list[Record]) -> Pending:
@@ -273,7 +255,7 @@ class Loop:
             # A partition may have gone while the batch was under way.
             if self._checkpoint.holds(record.topic_partition, batch.terms):
                 self._checkpoint.stage(record)
-                self._settled.append(_Settled(record, outcome, batch.terms))
+                self._settled.append(Settled(record, outcome, batch.terms))
 
     def _begin_transaction(self) -> None:
         if self._transaction is not None or not self._settled:
@@ -283,7 +265,7 @@ class Loop:
         commits = self._checkpoint.staged()
         if commits:
             future = self._committer.submit(self._commit, outcomes, commits, self._source.group())
-            self._transaction = _Transaction(commits, self._checkpoint.terms(commits), future)
+            self._transaction = Transaction(commits, self._checkpoint.terms(commits), future)
 
     def _commit(self, outcomes: list[Outcome], commits: dict[TopicPartition, Commit], group: object) -> None:
         """Runs beside the loop."""
@@ -305,38 +287,35 @@ class Loop:
         self._aborts = 0
         self._checkpoint.commit(transaction.commits, transaction.terms)
 
-    def _finish(self, deadline: Deadline) -> None:
-        """Settles and commits what is under way. At the deadline, gives up the rest and says so."""
+    def _try_to_finish(self, otherwise: str) -> None:
+        """Settles and commits what is under way, until the deadline; the rest stays under way."""
+        deadline = self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock)
+        self._finishing = True
+        try:
+            self._settle_all(deadline, otherwise)
+            self._end_transaction(deadline.remaining_s())
+            self._begin_transaction()
+            self._end_transaction(deadline.remaining_s())
+        except Unfinished as error:
+            self._logger.warning(otherwise, reason=str(error))
+        except StreamError as error:
+            if policy_for(error).action is Action.CRASH:
+                raise
+            self._logger.warning(otherwise, reason=str(error))
+            self._aborts += 1
+            self._abandon()
+        finally:
+            self._finishing = False
+
+    def _settle_all(self, deadline: Deadline, otherwise: str) -> None:
         reserve_s = _COMMIT_SHARE * self._settings.stop_timeout_s
-        given_up: Exception | None = None
         try:
             while self._in_flight:
                 left_s = max(0.0, deadline.remaining_s() - reserve_s)
                 self._settle(timeout_s=left_s, retry_timeout_s=left_s)
         except (Unfinished, _GivenUp) as error:
-            given_up = error  # the batches before it are whole
-        self._end_transaction(deadline.remaining_s())
-        self._begin_transaction()
-        self._end_transaction(deadline.remaining_s())
-        if given_up is not None:
-            raise given_up
-
-    def _try_to_finish(self, otherwise: str) -> None:
-        self._finishing = True
-        try:
-            self._finish(self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock))
-        except (StreamError, Unfinished, _GivenUp) as error:
-            if policy_for(error).action is Action.CRASH:
-                raise
+            # The batches before it are whole. It may be asked again for the partitions that stay.
             self._logger.warning(otherwise, reason=str(error))
-            self._abandon()
-        finally:
-            self._finishing = False
-
-    def _leave(self) -> None:
-        """Before the group is left, in peace or by a crash: what is not settled by now is left to be read again."""
-        self._leave_by = self._leave_by or Deadline.after(self._settings.stop_timeout_s, self._clock)
-        self._abandon()
 
     def _abandon(self) -> None:
         """Lets go of everything that has no durable outcome; it will be read again."""

@@ -279,7 +279,7 @@ def test_a_poll_takes_what_is_there_and_does_not_wait_for_more(world: World, gro
     poll_until(source, lambda: bool(source.assignment()))
     publish(publisher, topic, ["one"])
     started_s = world.elapsed_s()
-    records = []
+    records: list[Record] = []
     while not records:
         records = source.poll(100, 20.0)
     assert [record.value for record in records] == [b"one"]
