@@ -9,22 +9,25 @@ from vss.config import KafkaSettings, Limits, LoopSettings, ModelSettings, Redis
 from vss.local.state import Addresses
 
 
-def demo_settings(addresses: Addresses, threads: int) -> Settings:
-    """Defaults with these addresses; of the user's own settings only those of models count.
+def model_settings(threads: int) -> ModelSettings:
+    """The user's settings of models.
 
     Args:
-        addresses: Of the demo's servers.
         threads: Inference threads of each worker, where the user has said nothing.
 
     Raises:
         ConfigError: The user's settings cannot be read.
     """
     model: ModelSettings = load_settings().model
-    changes = {"store": model.store.absolute(), "threads": model.threads or threads}
+    return model.model_copy(update={"store": model.store.absolute(), "threads": model.threads or threads})
+
+
+def demo_settings(addresses: Addresses, model: ModelSettings) -> Settings:
+    """Defaults with these addresses; of the user's own settings only those of models count."""
     return Settings.model_construct(
         kafka=KafkaSettings(bootstrap_servers=addresses.bootstrap_servers),
         redis=RedisSettings(url=addresses.redis_url),
-        model=model.model_copy(update=changes),
+        model=model,
         loop=LoopSettings(),
         limits=Limits(),
     )

@@ -6,9 +6,7 @@ import statistics
 
 from vss.clock import Clock
 from vss.codecs.images import Image
-from vss.config import ModelSettings, Settings
 from vss.errors import SourceUnreadable, UndecodableImage
-from vss.model_store.resolve import resolve_model
 from vss.model_store.tasks.detection.detector import Detector
 from vss.workers.camera.recognise import recognise
 
@@ -38,33 +36,24 @@ def first_image(source: str) -> Image:
     raise SourceUnreadable(f"{source} holds no picture", fix="name a video with pictures in it")
 
 
-def measured_fps(spec: str, image: Image, settings: Settings, *, threads: int, clock: Clock) -> tuple[str, float]:
-    """What the model is called, and how many such pictures a second it takes on all of the machine.
+def measured_fps(detector: Detector, image: Image, clock: Clock) -> float:
+    """How many such pictures a second the detector takes.
 
     Args:
-        spec: Of the model.
+        detector: With as many threads as all workers have.
         image: (H, W, 3) BGR.
-        settings: Of the model.
-        threads: Calls at once.
         clock: For the time it takes.
-
-    Raises:
-        ModelError: The model cannot be served.
     """
-    model: ModelSettings = settings.model.model_copy(update={"threads": threads})
-    detector = Detector.load(resolve_model(spec, settings.model.store), model)
-    try:
-        detector.detect([image] * threads)
-        started_s = last_s = clock.monotonic()
-        times_s = []
-        while last_s - started_s < _MEASURE_S:
-            detector.detect([image] * threads)
-            before_s, last_s = last_s, clock.monotonic()
-            times_s.append(last_s - before_s)
-        # The median: what else starts on this machine at the moment will not run for long.
-        return f"{detector.name}@{detector.version}", threads / statistics.median(times_s)
-    finally:
-        detector.close()
+    images = [image] * detector.threads
+    detector.detect(images)
+    started_s = last_s = clock.monotonic()
+    times_s = []
+    while last_s - started_s < _MEASURE_S:
+        detector.detect(images)
+        before_s, last_s = last_s, clock.monotonic()
+        times_s.append(last_s - before_s)
+    # The median: what else starts on this machine at the moment will not run for long.
+    return len(images) / statistics.median(times_s)
 
 
 def camera_fps(machine_fps: float, cameras: int, most: float) -> float:

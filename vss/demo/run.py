@@ -15,7 +15,7 @@ from vss.config import Settings
 from vss.demo.board import Board, percentile
 from vss.demo.children import Children, usable_cores
 from vss.demo.clips import cached_clips
-from vss.demo.cluster import child_environment, demo_settings
+from vss.demo.cluster import child_environment, demo_settings, model_settings
 from vss.demo.live import View
 from vss.demo.pace import camera_fps, first_image, measured_fps
 from vss.demo.pictures import write_pictures
@@ -26,6 +26,8 @@ from vss.errors import ConfigError
 from vss.local.fleet import LocalFleet
 from vss.local.state import running
 from vss.logs import get_logger
+from vss.model_store.resolve import resolve_model
+from vss.model_store.tasks.detection.detector import Detector
 from vss.schemas.topics import CATALOGUE, FRAMES
 from vss.streams.topic_admin import create_topics
 from vss.workers.audit import audit
@@ -86,12 +88,17 @@ def run_demo(
         VssError: It could not start; nothing is left running.
     """
     folder = plan.folder.absolute()
-    _prepare(folder)
     video, model = _absolute(plan.video), _absolute(plan.model)
     cores, logger = usable_cores(), get_logger("demo")
-    # Fails now, in one place, rather than in two processes.
+    # What the user gave fails now, before anything was started.
     image = first_image(video) if video is not None else None
+    of_model = model_settings(threads=max(1, cores // len(WORKERS)))
+    spec = model if model is not None else str(MODEL)
+    all_threads = of_model.model_copy(update={"threads": of_model.threads * len(WORKERS)})
+    detector = Detector.load(resolve_model(spec, of_model.store), all_threads)
+    _prepare(folder)
     with ExitStack() as resources:
+        resources.callback(detector.close)
         fleet = LocalFleet(folder / "servers")
         resources.callback(_remove_data, folder)
         sources = [video] * len(CAMERAS) if video is not None else []
@@ -100,11 +107,9 @@ def run_demo(
             drawing = beside.submit(cached_clips, folder / "scenes", SEEDS if not sources else ())
             resources.enter_context(fleet)
             sources = sources or [str(clip) for clip in drawing.result()]
-        settings = demo_settings(fleet.addresses, threads=max(1, cores // len(WORKERS)))
-        say("measuring the model")
-        image = image if image is not None else first_image(sources[0])
-        spec = model if model is not None else str(MODEL)
-        name, machine_fps = measured_fps(spec, image, settings, threads=cores, clock=clock)
+        settings = demo_settings(fleet.addresses, of_model)
+        machine_fps = measured_fps(detector, image if image is not None else first_image(sources[0]), clock)
+        detector.close()
         fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
         if fps < plan.most_fps:
             say(f"each camera sends {fps:g} frames/s: the model takes {machine_fps:.1f}/s on this machine")
@@ -127,7 +132,7 @@ def run_demo(
         with view:
             played = show.play()
         say("checking that every frame has one outcome, drawing the pictures")
-        return _sum_up(folder, settings, watcher, played, name, fps, clock)
+        return _sum_up(folder, settings, watcher, played, f"{detector.name}@{detector.version}", fps, clock)
 
 
 def _prepare(folder: Path) -> None:
