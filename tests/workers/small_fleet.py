@@ -12,7 +12,7 @@ import structlog
 
 from vss.codecs.events import decode_event
 from vss.config import LoopSettings
-from vss.errors import CacheUnavailable, InferenceFailed, UndecodableImage
+from vss.errors import CacheUnavailable, InferenceFailed, UndecodableImage, VssError
 from vss.metrics import Metrics
 from vss.schemas.envelope import Headers, Message, Outcome, OutcomeKind, Record, TopicPartition
 from vss.schemas.events import ShedNote, SourceCoordinates
@@ -38,7 +38,7 @@ class BusyClock(ManualClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.meanwhile: deque[Callable[[], None]] = deque()
+        self.meanwhile: deque[Callable[[], object]] = deque()
         self._inside = False
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
@@ -194,13 +194,13 @@ class Fleet:
         return worker
 
     def turn(self, worker: Worker) -> None:
-        """One turn, unless the worker is in the middle of one. One that raises is the end of the process."""
+        """One turn, unless the worker is in the middle of one. An error of ours is the end of the process."""
         if worker.active or worker not in self.workers:
             return
         worker.active = True
         try:
             worker.loop.turn(0.1)
-        except Exception:
+        except VssError:
             self._end(worker)
         finally:
             worker.active = False
@@ -211,7 +211,7 @@ class Fleet:
             return
         worker.active = True
         worker.stop.set()
-        with contextlib.suppress(Exception):  # the last transaction may fail, as any other
+        with contextlib.suppress(VssError):  # the last transaction may fail, as any other
             worker.loop.finish()
         self._end(worker)
 
@@ -224,7 +224,7 @@ class Fleet:
         self.zombies.append(worker.committer)
 
     def _end(self, worker: Worker) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(VssError):
             worker.loop.close()
         self.workers.remove(worker)
         self.zombies.append(worker.committer)

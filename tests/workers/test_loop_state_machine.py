@@ -82,6 +82,17 @@ class FleetMachine(RuleBasedStateMachine):
         self.fleet.join()
         self.turn(who, 1)
 
+    @precondition(lambda self: len(self.fleet.workers) < 4)
+    @rule(who=INDEX, seconds=st.floats(0.1, 8.0), slow=st.integers(0, 2))
+    def redis_goes_away_while_partitions_go(self, who: int, seconds: float, slow: int) -> None:
+        for partition in range(PARTITIONS):
+            self.produce([b"ok", b"cached"], partition, old=False)
+        self.redis_goes_away(seconds)
+        self.fleet.moods.slow = slow
+        self.turn(who, 1)
+        self.fleet.join()
+        self.turn(who, 2)
+
     @rule(who=INDEX, turns=st.integers(1, 3))
     def expel_and_turn(self, who: int, turns: int) -> None:
         self.expel(who)
@@ -143,10 +154,10 @@ class FleetMachine(RuleBasedStateMachine):
     @rule(who=INDEX, what=st.sampled_from(["turn", "expel", "join", "crash", "leave", "transaction_ends"]))
     def meanwhile(self, who: int, what: str) -> None:
         """While the next worker waits for something, this happens."""
-        happenings: dict[str, Callable[[], None]] = {
+        happenings: dict[str, Callable[[], object]] = {
             "turn": lambda: self._with(who, self.fleet.turn),
             "expel": functools.partial(self.expel, who=who),
-            "join": lambda: self.fleet.join() and None,
+            "join": self.fleet.join,
             "crash": functools.partial(self.crash, who=who),
             "leave": functools.partial(self.leave, who=who),
             "transaction_ends": functools.partial(self.transaction_ends, who=who),
