@@ -48,6 +48,7 @@ class UneasyPublisher(InMemoryPublisher):
         return True
 
     def poll(self, timeout_s: float = 0.0) -> None:
+        super().poll(timeout_s)
         self.polls += 1
         if self.room is not None and timeout_s:
             self.room += self.room_at_poll
