@@ -30,14 +30,16 @@ class UneasyPublisher(InMemoryPublisher):
 
     Attributes:
         deliveries: How the next deliveries end; None and everything after the last is well.
-        room_at_poll: Room that each poll makes.
+        room_at_poll: Room that each third poll that waits makes.
+        silent_polls: Polls that tell of no delivery yet.
     """
 
     def __init__(self, broker: InMemoryBroker) -> None:
         super().__init__(broker)
         self.deliveries: list[Exception | None] = []
         self.room_at_poll = 0
-        self.polls = 0
+        self.silent_polls = 0
+        self.waits = 0
 
     def publish(self, message: Message, on_delivery: Delivered | None = None) -> bool:
         error = self.deliveries.pop(0) if self.deliveries else None
@@ -48,10 +50,14 @@ class UneasyPublisher(InMemoryPublisher):
         return True
 
     def poll(self, timeout_s: float = 0.0) -> None:
-        super().poll(timeout_s)
-        self.polls += 1
-        if self.room is not None and timeout_s:
-            self.room += self.room_at_poll
+        if self.silent_polls:
+            self.silent_polls -= 1
+        else:
+            super().poll(timeout_s)
+        if timeout_s:
+            self.waits += 1
+            if self.room is not None and self.waits % 3 == 0:
+                self.room += self.room_at_poll
 
 
 class PublishingRig:
@@ -150,7 +156,13 @@ def test_a_file_waits_for_room_in_kafkas_queue(rig: PublishingRig) -> None:
     rig.publisher.room_at_poll = 1
     assert seqs(rig.run(jpegs(10), live=False)) == list(range(10))
     assert rig.dropped("queue_full") == 0
-    assert rig.publisher.polls >= 10
+    assert rig.publisher.waits == 30
+
+
+def test_a_file_has_not_ended_before_kafka_confirmed_its_last_frame(rig: PublishingRig) -> None:
+    rig.publisher.silent_polls = 15
+    rig.run(jpegs(10), live=False)
+    assert rig.published() == 10
 
 
 def test_a_file_that_is_stopped_waits_no_more(rig: PublishingRig) -> None:
