@@ -133,6 +133,16 @@ def test_what_cannot_work_is_one_line_with_the_fix(cluster: Cluster, arguments: 
     assert fix in more[0]
 
 
+def test_cameras_that_all_fail_say_so_each(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.toml"
+    file.write_text('[[camera]]\nid = "a"\nsource = "no.mp4"\n[[camera]]\nid = "b"\nsource = "no/folder"\n')
+    ended = cluster.run("--config", str(file))
+    assert ended.returncode == 2
+    assert [line.split(":")[0] for line in ended.stdout.splitlines()] == ["a", "b"]
+    assert "no.mp4" in ended.stderr
+    assert "no/folder" in ended.stderr
+
+
 def test_an_unreadable_file_is_one_line_with_the_fix(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "clip.mp4"
     file.write_bytes(b"no video")

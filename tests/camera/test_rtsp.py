@@ -56,7 +56,11 @@ def test_an_rtsp_camera_that_is_killed_and_restarted_is_opened_again_and_says_so
     assert lines == ["camera starts", "source dropped; trying again", "source is back"]
     assert "hunter2" not in str(log_lines)
     headers = rig.headers()
-    assert [header.seq for header in headers] == list(range(len(headers)))  # frames fit, so nothing was shed
+    seqs = [header.seq or 0 for header in headers]
+    assert seqs == sorted(set(seqs))
+    # On a busy machine some are shed; each is accounted for.
+    tally = camera.report().frames
+    assert tally.captured == len(seqs) + sum(tally.dropped.values())
     assert len({header.epoch for header in headers}) == 1
     assert {(header.width, header.height) for header in headers} == {(96, 64)}
 
@@ -72,9 +76,10 @@ def test_an_rtsp_stream_of_a_real_clip_arrives_in_order(rig: Rig, shared_data: P
     camera.join(Deadline.after(20, SystemClock()))
     headers = rig.headers()
     assert {(header.width, header.height) for header in headers} == {(384, 216)}
-    times_ns = [header.pts_ns or 0 for header in headers]
-    assert times_ns == sorted(set(times_ns))
-    assert abs((times_ns[-1] - times_ns[0]) / (len(times_ns) - 1) - 80e6) < 20e6
+    # The very first picture may come without a time. On a busy machine some are shed, which `seq` shows.
+    second, last = headers[1], headers[-1]
+    frames = (last.seq or 0) - (second.seq or 0)
+    assert abs(((last.pts_ns or 0) - (second.pts_ns or 0)) / frames - 80e6) < 1e6
 
 
 def test_a_wrong_path_is_waited_for_and_says_why(rig: Rig, long_clip: Path, servers: list[RtspServer]) -> None:

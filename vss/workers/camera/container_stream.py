@@ -15,6 +15,9 @@ from vss.errors import SourceError
 from vss.workers.camera.picture import DecodedPicture, EncodedPicture
 from vss.workers.camera.source import Shot
 
+# FFmpeg would hold the first 20 pictures back to guess a frame rate that nobody needs: 2.2 s at 12.5 a second.
+_LIVE_OPTIONS = {"fpsprobesize": "0"}
+
 Explain = Callable[[str], SourceError]
 """Makes the error of a source from what went wrong."""
 
@@ -46,7 +49,8 @@ class ContainerStream:
     ) -> None:
         self._explain = explain
         self._ready: deque[Shot] = deque()
-        self._container = _open(address, explain, format=format, options=options or {}, timeout=timeout_s)
+        options = (_LIVE_OPTIONS if live else {}) | (options or {})
+        self._container = _open(address, explain, format=format, options=options, timeout=timeout_s)
         if not self._container.streams.video:
             self._container.close()
             raise explain("there is no video in it")

@@ -39,8 +39,7 @@ def run_cameras(
 ) -> list[CameraReport]:
     """Runs cameras until each has ended, or until SIGTERM or Ctrl-C.
 
-    A camera that fails does not end the others. When all have failed before anything was published, the error of the
-    first is raised.
+    A camera that fails does not end the others.
 
     Args:
         configs: The cameras.
