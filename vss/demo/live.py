@@ -96,7 +96,8 @@ def render(snapshot: Snapshot) -> RenderableType:
         ProgressBar(total=max(snapshot.limit_s, 0.001), completed=done, complete_style="green"),
         Text(f"{snapshot.phase}  {done:.0f} of {snapshot.limit_s:.0f} s", style="dim"),
     )
-    return Group(head, _cameras(snapshot), _workers(snapshot.workers), _outcomes(snapshot))
+    gap = Text("")
+    return Group(head, gap, _cameras(snapshot), gap, _workers(snapshot.workers), gap, _outcomes(snapshot))
 
 
 def _cameras(snapshot: Snapshot) -> Table:
@@ -132,13 +133,13 @@ def _workers(workers: Sequence[WorkerState]) -> Table:
 
 def _outcomes(snapshot: Snapshot) -> Text:
     seen = snapshot.seen
-    text = Text("  capture to event  ")
+    text = Text("capture to event  ")
     text.append(f"p50 {_ms(percentile(seen.latencies_ms, 0.5))}", style="bold green")
     text.append("  ")
     text.append(f"p95 {_ms(percentile(seen.latencies_ms, 0.95))}", style="bold")
     text.append("  ")
     text.append(sparkline(snapshot.history_ms), style="green")
-    text.append("\n  waiting ")
+    text.append("\nwaiting ")
     text.append(str(snapshot.waiting), style="bold yellow" if snapshot.waiting > 50 else "bold")
     text.append("   dead letters ")
     text.append(str(seen.dead_letters), style="bold red" if seen.dead_letters else "bold")
@@ -149,7 +150,9 @@ def _outcomes(snapshot: Snapshot) -> Text:
 
 
 def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 2, 0, 0), collapse_padding=True)
+    table = Table(
+        box=SIMPLE_HEAD, expand=True, header_style="dim", padding=(0, 2, 0, 0), collapse_padding=True, show_edge=False
+    )
     table.add_column(names[0], min_width=11, no_wrap=True)
     for name in names[1:-1]:
         table.add_column(name, justify="right", min_width=6, no_wrap=True)

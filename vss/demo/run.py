@@ -124,6 +124,7 @@ def run_demo(
             board=Board(watcher, children.of("detect"), redis, clock),
             children=children,
             start_cameras=lambda: _start_cameras(children, sources, fps),
+            begin=watcher.begin,
             seconds=plan.seconds,
             drain_s=plan.drain_s,
             clock=clock,

@@ -42,6 +42,7 @@ class Show:
         board: Gathers what is shown.
         children: The processes; workers run already.
         start_cameras: Starts the cameras.
+        begin: Told when all of them run and have had an outcome.
         seconds: That the cameras run.
         drain_s: How long the last frames may take once the cameras have stopped.
         clock: Time.
@@ -52,6 +53,7 @@ class Show:
     board: Board
     children: Children
     start_cameras: Callable[[], None]
+    begin: Callable[[], None]
     seconds: float
     drain_s: float
     clock: Clock
@@ -66,7 +68,8 @@ class Show:
         """
         self._wait_until("workers join", lambda snapshot: all(worker.partitions for worker in snapshot.workers))
         self.start_cameras()
-        self._wait_until("cameras start", lambda snapshot: all(camera.frames for camera in snapshot.seen.cameras))
+        self._wait_until("cameras start", lambda snapshot: all(camera.events for camera in snapshot.seen.cameras))
+        self.begin()
         started_s = self.clock.monotonic()
         while (left_s := self.seconds - (self.clock.monotonic() - started_s)) > 0:
             self._look("running", self.seconds - left_s)

@@ -35,7 +35,8 @@ class Summary:
         frames: In Kafka.
         missing: Frames without an outcome.
         doubled: Frames with more than one.
-        p50_ms: Of capture to event: until a reader of committed events had it; None when there was none.
+        p50_ms: Of capture to event: until a reader of committed events had it, for frames captured once everything
+            ran; None when there was none.
         p95_ms: The same.
         camera_fps: What each camera was asked for.
         objects: Found in all frames, by class.

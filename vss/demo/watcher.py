@@ -100,6 +100,7 @@ class Watcher:
         self._every, self._skipped = 1, 0
         self._recent: deque[tuple[float, float]] = deque()
         self._objects: Counter[str] = Counter()
+        self._counted_from_ns = 0
         self.error: VssError | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
@@ -127,8 +128,13 @@ class Watcher:
                 objects=tuple(self._objects.most_common()),
             )
 
+    def begin(self) -> None:
+        """Latencies of frames captured before now do not count: the processes were still starting."""
+        with self._lock:
+            self._counted_from_ns = self._clock.now_ns()
+
     def all_latencies_ms(self) -> list[float]:
-        """Of the whole run, evenly thinned out when it was long."""
+        """Of all that counts, evenly thinned out when it was long."""
         with self._lock:
             return list(self._latencies_ms)
 
@@ -184,8 +190,11 @@ class Watcher:
         self._objects.update(one.class_ for one in event.objects)
         if event.captured_at is None:
             return
-        latency_ms = max(0.0, (now_ns - parse_time(event.captured_at)) / 1e6)
+        captured_ns = parse_time(event.captured_at)
+        latency_ms = max(0.0, (now_ns - captured_ns) / 1e6)
         self._recent.append((now_s, latency_ms))
+        if captured_ns < self._counted_from_ns:
+            return
         self._skipped += 1
         if self._skipped >= self._every:
             self._skipped = 0
