@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,9 +56,11 @@ class _TimedLoop(Loop):
 class _CountingSink:
     """A sink that ends the run with the last event."""
 
-    def __init__(self, sink: KafkaSink, expected: int, stop: threading.Event) -> None:
+    def __init__(self, sink: KafkaSink, expected: int, stop: threading.Event, on_events: Callable[[int], None]) -> None:
         self._sink = sink
-        self._missing = expected
+        self._expected = expected
+        self._events = 0
+        self._on_events = on_events
         self._stop = stop
         self.loop: _TimedLoop | None = None
         self.usage: Usage | None = None
@@ -67,8 +69,9 @@ class _CountingSink:
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
         self._sink.transact(messages, commits, group)
         self.transactions += 1
-        self._missing -= len(messages)
-        if self._missing <= 0:
+        self._events += len(messages)
+        self._on_events(self._events)
+        if self._events >= self._expected:
             if self.loop is not None and self.loop.watch is not None:
                 self.usage = self.loop.watch.read()
             self._stop.set()
@@ -123,12 +126,20 @@ class WorkerBench:
         finally:
             publisher.close()
 
-    def work(self, frames: int) -> Work:
-        """Lets a fresh worker of a fresh group turn all frames into events."""
+    def work(self, frames: int, on_events: Callable[[int], None] = lambda _: None) -> Work:
+        """Lets a fresh worker of a fresh group turn all frames into events.
+
+        Args:
+            frames: How many `fill` has published.
+            on_events: Told after each transaction how many events there are.
+
+        Raises:
+            StreamError: The cluster fails.
+        """
         group = f"bench-{uuid.uuid4().hex[:12]}"
         stop, clock = threading.Event(), SystemClock()
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
-        sink = _CountingSink(kafka, frames, stop)
+        sink = _CountingSink(kafka, frames, stop, on_events)
         step = _LastingStep(
             self._detector,
             topic=self._events,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +23,17 @@ Example:
   vss bench detect --model yolov8n.onnx
   vss bench detect --model yolov8n.onnx --image-size 1080p --video clip.mp4 --rounds 9
   vss bench detect --model gate@3 --json > gate.json
+"""
+
+ACCURACY_EXAMPLES = """\b
+Example:
+  vss bench accuracy --model yolov8n.onnx coco128
+  vss bench accuracy --model yolov8n.onnx coco128 --reference found_by_another.json --json
+"""
+MEMORY_EXAMPLES = """\b
+Example:
+  vss bench memory --model yolov8n.onnx
+  vss bench memory --model gate --frames 20000 --json
 """
 
 model_option = click.option(
@@ -83,6 +98,106 @@ def detect(
         click.echo(json.dumps(_document(report), indent=2))
     else:
         _show(report)
+
+
+@bench.command(epilog=ACCURACY_EXAMPLES)
+@model_option
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="JSON of what another program found with this model, to compare box by box.",
+)
+@json_option
+@fleet_options
+def accuracy(settings: Settings, spec: str, folder: Path, reference: Path | None, as_json: bool) -> None:
+    """Measure whether a model's boxes are right.
+
+    FOLDER holds images/*.jpg and, in YOLO's format, labels/*.txt. Prints mean average precision as COCO defines it.
+    """
+    from vss.bench.accuracy import bench_accuracy
+    from vss.logs import configure
+    from vss.model_store.resolve import resolve_model
+
+    configure(level="WARNING")
+    ref = resolve_model(spec, settings.model.store)
+    with _progress("pictures") as advance:
+        report = bench_accuracy(ref, settings.model, folder, reference=reference, on_pictures=advance)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report), indent=2))
+        return
+    click.echo(f"{report.model}: {report.pictures} pictures")
+    if (precision := report.precision) is not None:
+        click.echo(
+            f"mAP50-95 {precision.map50_95:.3f}, mAP50 {precision.map50:.3f}"
+            f" ({precision.objects} objects of {precision.classes} classes)"
+        )
+    if (agreement := report.agreement) is not None:
+        click.echo(
+            f"{agreement.matched} of {agreement.reference} boxes of the reference matched"
+            f" ({agreement.matched_share:.2%}), {agreement.extra} extra ({agreement.extra_share:.2%})"
+        )
+
+
+@bench.command(epilog=MEMORY_EXAMPLES)
+@model_option
+@size_option
+@video_option
+@click.option("--frames", type=click.IntRange(600), default=2000, show_default=True, help="Frames to process.")
+@json_option
+@fleet_options
+def memory(settings: Settings, spec: str, image_size: str, video: Path | None, frames: int, as_json: bool) -> None:
+    """Measure how much memory a detection worker holds, and whether that grows.
+
+    Starts a Kafka of its own unless --bootstrap-servers names one.
+    """
+    from vss.bench.cluster import bench_settings
+    from vss.bench.frames import SIZES, make_jpegs
+    from vss.bench.memory import bench_memory
+    from vss.logs import configure
+    from vss.model_store.resolve import resolve_model
+
+    configure(level="WARNING")
+    ref = resolve_model(spec, settings.model.store)
+    jpegs = make_jpegs(video, SIZES[image_size])
+    with bench_settings(settings, own_cluster=_names_no_cluster()) as own, _progress("events", frames) as advance:
+        counted = 0
+
+        def show(events: int) -> None:
+            nonlocal counted
+            advance(events - counted)
+            counted = events
+
+        report = bench_memory(own, ref, jpegs, frames=frames, on_events=show)
+    if as_json:
+        document = {
+            "model": report.model,
+            "version": report.version,
+            "frames": report.samples[-1][0],
+            "resident_bytes": report.last_bytes,
+            "drift_since_500": round(report.drift, 4),
+            "samples": report.samples,
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(
+            f"{report.model}: {report.last_bytes / 1e6:.0f} MB resident after {report.samples[-1][0]} frames,"
+            f" at most {report.drift:.1%} from what it was after 500"
+        )
+
+
+@contextmanager
+def _progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def _names_no_cluster() -> bool:

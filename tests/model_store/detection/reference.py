@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 
+from vss.bench.accuracy import Found
 from vss.bench.matching import Agreement, agree
-from vss.codecs.images import Image, read_image_info
-from vss.config import Limits
-from vss.model_store.tasks.detection.detector import Detector, Picture
+from vss.codecs.images import Image
+from vss.model_store.tasks.detection.detector import Detector
 from vss.schemas.events import DetectedObject
-from vss.schemas.frame import FrameHeader
-
-Found = dict[str, tuple[DetectedObject, ...]]
-
-
-def expected(file: Path) -> dict[str, tuple[DetectedObject, ...]]:
-    """Reference boxes by picture."""
-    detections: Mapping[str, Sequence[Mapping[str, Any]]] = json.loads(file.read_text())["detections"]
-    return {
-        name: tuple(
-            DetectedObject(
-                class_=o["class"],
-                class_id=o["class_id"],
-                confidence=o["confidence"],
-                bbox=tuple(o["bbox"]),
-                center=((o["bbox"][0] + o["bbox"][2]) / 2, (o["bbox"][1] + o["bbox"][3]) / 2),
-            )
-            for o in objects
-        )
-        for name, objects in detections.items()
-    }
 
 
 def frames_named(folder: Path, names: Iterable[str]) -> dict[str, Image]:
@@ -54,13 +31,6 @@ def detect_frames(detector: Detector, frames: Mapping[str, Image]) -> Found:
     """What a detector finds in decoded frames."""
     found = detector.detect(list(frames.values()))
     return {name: detections.objects for name, detections in zip(frames, found, strict=True)}
-
-
-def detect_files(detector: Detector, files: Mapping[str, bytes]) -> Found:
-    """What a detector finds in encoded pictures, decoded as a worker decodes them."""
-    infos = {name: read_image_info(value, FrameHeader(camera_id="c"), Limits()) for name, value in files.items()}
-    futures = detector.submit([Picture.encoded(value, infos[name]) for name, value in files.items()])
-    return {name: future.result().objects for name, future in zip(files, futures, strict=True)}
 
 
 def agreement(reference: Mapping[str, Sequence[DetectedObject]], found: Found) -> Agreement:

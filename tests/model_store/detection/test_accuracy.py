@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.model_store.detection.reference import agreement, detect_files, detect_frames, expected, frames_named
+from tests.model_store.detection.reference import agreement, detect_frames, frames_named
 from tests.model_store.detection.tiny_models import load
+from vss.bench.accuracy import detect_files, read_reference
 from vss.bench.matching import agree
 from vss.codecs.images import encode_image
 from vss.model_store.manifest import Manifest
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.mark.parametrize("model", ["yolov8n", "yolox_nano"])
 def test_boxes_in_video_frames_are_those_of_the_models_own_code(shared_data: Path, model: str) -> None:
-    reference = expected(shared_data / "expected" / f"{model}_video.json")
+    reference = read_reference(shared_data / "expected" / f"{model}_video.json")
     detector = load(shared_data / "models" / f"{model}.onnx", confidence=0.25, iou=0.45)
     found = detect_frames(detector, frames_named(shared_data / "video", reference))
     result = agreement(reference, found)
@@ -27,7 +28,7 @@ def test_boxes_in_video_frames_are_those_of_the_models_own_code(shared_data: Pat
 
 
 def test_boxes_in_jpegs_are_those_of_the_models_own_code(shared_data: Path) -> None:
-    reference = expected(shared_data / "expected" / "yolov8n_coco128.json")
+    reference = read_reference(shared_data / "expected" / "yolov8n_coco128.json")
     detector = load(shared_data / "models" / "yolov8n.onnx", confidence=0.25, iou=0.45)
     files = {name: (shared_data / "coco128" / "images" / name).read_bytes() for name in reference}
     found = detect_files(detector, files)
