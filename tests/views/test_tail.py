@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import date, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,7 +23,7 @@ from vss.config import KafkaSettings
 from vss.errors import ConfigError
 from vss.schemas.envelope import Message, Record
 from vss.schemas.events import SourceCoordinates
-from vss.schemas.topics import CATALOGUE, DETECTIONS, Topic
+from vss.schemas.topics import CATALOGUE, DETECTIONS, FRAMES, Topic
 from vss.workers.record_rows import columns_of, document, printable, row
 
 
@@ -30,12 +31,13 @@ def environ(kafka: KafkaSettings) -> dict[str, str]:
     return {
         "VSS_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "VSS_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
-        "COLUMNS": "200",
     }
 
 
 def tail(kafka: KafkaSettings, *arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["tail", *arguments], env=environ(kafka))
+    result = CliRunner().invoke(cli, ["tail", *arguments], env=environ(kafka))
+    assert result.exit_code == 0, result.exception
+    return result
 
 
 def test_a_frame_shows_its_headers_and_size_and_never_its_bytes(kafka: KafkaSettings, writer: CommittedWriter) -> None:
@@ -45,7 +47,7 @@ def test_a_frame_shows_its_headers_and_size_and_never_its_bytes(kafka: KafkaSett
     assert (found["key"], found["size_bytes"], found["headers"]) == ("gate", 1400, {"content-type": "image/jpeg"})
     assert "secret" not in result.stdout
     table = tail(kafka, "frames", "--from-beginning", "-n", "1")
-    assert "1,400 bytes" in table.stdout
+    assert "1.4 kB" in table.stdout
     assert "secret" not in table.stdout
 
 
@@ -78,7 +80,7 @@ def test_a_dead_letter_shows_why_it_is_one(kafka: KafkaSettings, writer: Committ
 def test_a_shed_note_shows_reason_and_age(kafka: KafkaSettings, writer: CommittedWriter) -> None:
     writer.write([shed_message(kafka, SourceCoordinates("vss.frames", 1, 7), group="day")])
     table = tail(kafka, "shed", "--from-beginning", "-n", "1")
-    assert "too_old" in table.stdout
+    assert "too_old, 10 ms old" in table.stdout
     assert "vss.frames[1]@7" in table.stdout
 
 
@@ -105,7 +107,7 @@ def test_without_from_beginning_only_new_records_show(kafka: KafkaSettings, writ
 
 
 def test_a_topic_that_the_catalogue_does_not_know_is_refused(kafka: KafkaSettings) -> None:
-    result = tail(kafka, "detection")
+    result = CliRunner().invoke(cli, ["tail", "detection"], env=environ(kafka))
     assert isinstance(result.exception, ConfigError)
     assert "detections" in result.exception.fix
 
@@ -115,7 +117,7 @@ def test_records_that_are_none_of_the_topics_still_show(topic: Topic) -> None:
     for key, value in ((None, None), (b"\xff\x1b[31m", b"\x00\xff"), (b"gate", b"{}")):
         record = Record(topic.name("vss."), 0, 0, key, value, (("ce_time", b"\xff"), ("empty", None)), 1)
         columns = columns_of(topic)
-        cells = row(record, columns)
+        cells = row(record, columns, today=date(2026, 1, 1))
         assert len(cells) == len(columns.names) == len(columns.widths) + 1
         assert not any("\x1b" in cell for cell in cells)
         json.dumps(document(record, topic))
@@ -126,6 +128,14 @@ def test_a_value_over_several_lines_stays_one_json_line(kafka: KafkaSettings, wr
     result = tail(kafka, "detections", "--from-beginning", "-n", "1", "--json")
     assert json.loads(result.stdout)["value"] == {"id": "1"}
     assert result.stdout.count("\n") == 1
+
+
+def test_only_times_of_other_days_show_their_date() -> None:
+    moment = datetime(2026, 3, 1, 12, 30, 15, 250_000).astimezone()
+    record = Record("vss.frames", 0, 7, b"gate", b"", (), int(moment.timestamp() * 1000))
+    columns = columns_of(FRAMES)
+    assert row(record, columns, today=date(2026, 3, 1))[:3] == ("12:30:15.250", "0@7", "gate")
+    assert row(record, columns, today=date(2026, 3, 2))[0] == "2026-03-01 12:30:15"
 
 
 def test_what_would_move_the_cursor_is_not_printed() -> None:

@@ -70,25 +70,31 @@ def _json_lines(topic: Topic) -> Callable[[Sequence[Record]], None]:
 
 
 def _table(topic: Topic) -> Callable[[Sequence[Record]], None]:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Lines in columns. None is cut: the reason of a dead letter stands last, and may be long."""
+    from datetime import datetime
 
     from vss.workers.record_rows import columns_of, row
 
-    console = Console(soft_wrap=False, highlight=False)
     columns = columns_of(topic)
     headed = False
 
+    def line(cells: Sequence[str]) -> str:
+        padded = (_padded(cell, width) for cell, width in zip(cells, (*columns.widths, 0), strict=True))
+        return "  ".join(padded).rstrip()
+
     def show(records: Sequence[Record]) -> None:
-        # A table for each batch with columns of fixed width: together they look like one that grows.
         nonlocal headed
-        table = Table(box=None, pad_edge=False, show_header=not headed, expand=True, header_style="bold")
-        headed = True
-        for name, width in zip(columns.names, (*columns.widths, None), strict=True):
-            table.add_column(name, width=width, no_wrap=True, overflow="ellipsis", ratio=None if width else 1)
+        if not headed:
+            headed = True
+            click.secho(line(columns.names), bold=True)
+        today = datetime.now().astimezone().date()
         for record in records:
-            table.add_row(*(Text(cell) for cell in row(record, columns)))
-        console.print(table)
+            click.echo(line(row(record, columns, today=today)))
 
     return show
+
+
+def _padded(text: str, width: int) -> str:
+    from rich.cells import cell_len
+
+    return text + " " * max(0, width - cell_len(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ Example:
   vss topics describe
   vss topics describe frames --json
 """
+
+_WIDE = 200
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON array for machines.")
 names_argument = click.argument("names", nargs=-1, metavar="[TOPIC]...")
@@ -97,7 +100,8 @@ def list_(settings: Settings, as_json: bool) -> None:
     for state in states:
         partitions = str(state.existing.partitions) if state.existing is not None else "-"
         table.add_row(state.name, _state(state), partitions, state.topic.key, state.topic.summary)
-    Console().print(table)
+    # A file or a pipe has no width to keep to.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 @topics.command(epilog=DESCRIBE_EXAMPLES)

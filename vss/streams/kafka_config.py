@@ -135,13 +135,13 @@ def reader_config(settings: KafkaSettings) -> dict[str, Any]:
         # What retention took away while we read is skipped.
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
-        # The end of a partition may be a transaction's marker, which is no message: only this event tells of it.
-        "enable.partition.eof": True,
-        # How long a fetch at the end waits, and so how late that event may be.
+        # How long a fetch at the end waits, and so how late the word of it may be.
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 16 * 1024,
         "fetch.queue.backoff.ms": 10,
         **settings.properties,
+        # The end of a partition may be a transaction's marker, which is no message: only this event tells of it.
+        "enable.partition.eof": True,
     }
 
 

@@ -209,12 +209,17 @@ class LogReader:
             messages += self._call(lambda: self._consumer.consume(max_records - 1, 0), "reading")
         return messages
 
-    @staticmethod
-    def _call(call: Callable[[], Any], doing: str) -> Any:
-        try:
-            return call()
-        except KafkaException as error:
-            raise translate(error, doing) from error
+    def _call(self, call: Callable[[], Any], doing: str) -> Any:
+        """Calls, and again while the cluster is passing through something (a topic just made, a leader that moves)."""
+        deadline = Deadline.after(self._patience_s, self._clock)
+        while True:
+            try:
+                return call()
+            except KafkaException as error:
+                translated = translate(error, doing)
+                if not isinstance(translated, BrokerUnavailable) or deadline.passed():
+                    raise translated from error
+            self._clock.wait(_NEVER, _POLL_S)
 
 
 def _is_record(message: Message) -> bool:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -21,6 +22,7 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewPartitions,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -232,23 +234,27 @@ class TopicAdmin:
                     raise _admin_error(error, f"{doing} {name}") from error
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> None:
-        """A topic that was just made is not yet known to every broker, and a producer would be refused."""
+        """The controller has made a topic before its leaders serve it: clients would be sent away for a moment."""
         deadline = Deadline.after(self._patience_s, self._clock)
-        waiting = dict(partitions)
-        while waiting:
-            metadata = self._call(lambda: self._client.list_topics(timeout=self._patience_s), "waiting for the topics")
-            for name in list(waiting):
-                found = metadata.topics.get(name)
-                with_leader = sum(p.leader >= 0 for p in found.partitions.values()) if found is not None else 0
-                if with_leader >= waiting[name]:
-                    del waiting[name]
-            if waiting and deadline.passed():
+        waiting = [KafkaPartition(name, i) for name, count in partitions.items() for i in range(count)]
+        while waiting := self._not_served(waiting):
+            if deadline.passed():
+                names = ", ".join(sorted({partition.topic for partition in waiting}))
                 raise BrokerUnavailable(
-                    f"partitions of {', '.join(sorted(waiting))} have no leader after {self._patience_s:.0f} s",
+                    f"partitions of {names} have no leader after {self._patience_s:.0f} s",
                     fix="look at the brokers' logs",
                 )
-            if waiting:
-                self._clock.wait(_NEVER, _POLL_S)
+            self._clock.wait(_NEVER, _POLL_S)
+
+    def _not_served(self, partitions: Sequence[KafkaPartition]) -> list[KafkaPartition]:
+        if not partitions:
+            return []
+        # First, for the client remembers that it found no leader until it is made to look again.
+        self._call(lambda: self._client.list_topics(timeout=self._patience_s), "waiting for the topics")
+        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call] # the package's own gap
+        futures = self._client.list_offsets(dict.fromkeys(partitions, earliest), request_timeout=self._patience_s)
+        # What keeps a partition from answering is passing, or the deadline's to end.
+        return [partition for partition, future in futures.items() if future.exception() is not None]
 
     @staticmethod
     def _call(call: Callable[[], Any], doing: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -24,10 +25,12 @@ _TEXT_LIMIT = 200
 class Columns:
     """How records of one topic are laid out in lines.
 
+    The first three columns of each are the record's time, its place (`partition@offset`) and its key.
+
     Attributes:
         names: Headings; the last column takes the room that is left.
         widths: Characters of each but the last.
-        cells: What stands in them; raises `BadRecord` for a record that is none of the topic's.
+        cells: What stands in the others; raises `BadRecord` for a record that is none of the topic's.
     """
 
     names: tuple[str, ...]
@@ -40,14 +43,21 @@ def columns_of(topic: Topic) -> Columns:
     return _COLUMNS.get(topic.short, _PLAIN)
 
 
-def row(record: Record, columns: Columns) -> tuple[str, ...]:
-    """A record's cells, printable; one that is none of the topic's says so in the last cell."""
+def row(record: Record, columns: Columns, *, today: date) -> tuple[str, ...]:
+    """A record's cells, printable; one that is none of the topic's says so in the last cell.
+
+    Args:
+        record: What to show.
+        columns: Its topic's.
+        today: The times of other days are shown with their date. Times are those of the machine's own zone.
+    """
     try:
         cells = columns.cells(record)
     except BadRecord as error:
-        blank = ("",) * (len(columns.names) - 4)
-        cells = (_time(record), _place(record), _text(record.key), *blank, f"{type(error).__name__}: {error}")
-    return tuple(printable(cell) for cell in cells)
+        blank = ("",) * (len(columns.names) - len(_FIRST) - 1)
+        cells = (*blank, f"{type(error).__name__}: {error}")
+    first = (_local_time(record, today), f"{record.partition}@{record.offset}", _text(record.key))
+    return tuple(printable(cell) for cell in (*first, *cells))
 
 
 def document(record: Record, topic: Topic) -> dict[str, Any]:
@@ -86,55 +96,47 @@ def printable(text: str) -> str:
 
 def _frame(record: Record) -> tuple[str, ...]:
     header = decode_frame_header(record)
-    size = f"{header.width}x{header.height}" if header.width and header.height else ""
-    seq = str(header.seq) if header.seq is not None else ""
-    return (
-        _time(record),
-        _place(record),
-        header.camera_id,
-        seq,
-        header.content_type or "",
-        size,
-        f"{len(record.value or b''):,} bytes",
-    )
+    pixels = f"{header.width}×{header.height}" if header.width and header.height else ""
+    image_format = (header.content_type or "").rpartition("/")[2]
+    return (_number(header.seq), image_format, pixels, f"{len(record.value or b'') / 1000:,.1f} kB")
 
 
 def _detection(record: Record) -> tuple[str, ...]:
     event = decode_event(DetectionEvent, record.value)
     counts = Counter(found.class_ for found in event.objects)
     objects = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return (
-        _time(record),
-        _place(record),
-        _text(record.key),
-        str(event.seq) if event.seq is not None else "",
-        f"{event.model_name}@{event.model_version}",
-        str(event.total_objects),
-        objects,
-    )
+    return (_number(event.seq), f"{event.model_name}@{event.model_version}", objects or "nothing")
 
 
 def _shed(record: Record) -> tuple[str, ...]:
     note = decode_event(ShedNote, record.value)
-    return (_time(record), _place(record), note.key, _source(note.source), note.reason, f"{note.age_ms:.0f} ms old")
+    return (_source(note.source), note.group, f"{note.reason}, {note.age_ms:,.0f} ms old")
 
 
 def _dead_letter(record: Record) -> tuple[str, ...]:
     reason = reason_of(record)
     why = f"{reason.error}: {reason.message}" if reason.message else reason.error
-    return (_time(record), _place(record), _text(record.key), _source(reason.source), reason.group, why)
+    return (_source(reason.source), reason.group, why)
 
 
 def _plain(record: Record) -> tuple[str, ...]:
-    return (_time(record), _place(record), _text(record.key), _text(record.value))
+    return (_text(record.value),)
 
 
 def _time(record: Record) -> str:
     return format_time(record.timestamp_ms * 1_000_000) if record.timestamp_ms > 0 else ""
 
 
-def _place(record: Record) -> str:
-    return f"{record.partition}@{record.offset}"
+def _local_time(record: Record, today: date) -> str:
+    if record.timestamp_ms <= 0:
+        return ""
+    moment = datetime.fromtimestamp(record.timestamp_ms / 1000).astimezone()
+    clock = f"{moment:%H:%M:%S}"
+    return f"{clock}.{record.timestamp_ms % 1000:03d}" if moment.date() == today else f"{moment:%Y-%m-%d} {clock}"
+
+
+def _number(value: int | None) -> str:
+    return str(value) if value is not None else ""
 
 
 def _source(source: SourceCoordinates) -> str:
@@ -146,15 +148,13 @@ def _text(value: bytes | None) -> str:
 
 
 _FIRST = ("time", "at", "key")
-_FIRST_WIDTHS = (27, 10, 16)
+_FIRST_WIDTHS = (19, 10, 16)
 _PLAIN = Columns((*_FIRST, "value"), _FIRST_WIDTHS, _plain)
 _COLUMNS: Mapping[str, Columns] = {
     FRAMES.short: Columns(
-        ("time", "at", "camera", "seq", "type", "pixels", "size"), (*_FIRST_WIDTHS, 8, 11, 10), _frame
+        ("time", "at", "camera", "seq", "format", "pixels", "size"), (*_FIRST_WIDTHS, 7, 6, 9), _frame
     ),
-    DETECTIONS.short: Columns(
-        ("time", "at", "camera", "seq", "model", "objects", "classes"), (*_FIRST_WIDTHS, 8, 20, 7), _detection
-    ),
-    SHED.short: Columns((*_FIRST, "record", "reason", "age"), (*_FIRST_WIDTHS, 26, 12), _shed),
-    DEAD_LETTERS.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 26, 14), _dead_letter),
+    DETECTIONS.short: Columns(("time", "at", "camera", "seq", "model", "found"), (*_FIRST_WIDTHS, 7, 22), _detection),
+    SHED.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 24, 14), _shed),
+    DEAD_LETTERS.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 24, 14), _dead_letter),
 }
