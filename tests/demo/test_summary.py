@@ -42,6 +42,7 @@ SUMMARY = Summary(
     dead_letters=1,
     missing=0,
     doubled=0,
+    kept=True,
     p50_ms=21.34,
     p95_ms=40.0,
     workers=(WorkerResult("worker-1", 150, 14.9), WorkerResult("worker-2", 150, 14.8)),
@@ -81,11 +82,17 @@ def test_the_summary_names_every_figure() -> None:
 
 
 def test_a_summary_with_problems_claims_nothing() -> None:
-    broken = replace(SUMMARY, missing=2, problems=("2 of 300 frames have no outcome",))
+    broken = replace(SUMMARY, missing=2, kept=False, problems=("2 of 300 frames have no outcome",))
     assert not broken.holds
     text = _printed(broken)
     assert "Every frame" not in text
     assert "no outcome" in text
+
+
+def test_a_killed_worker_fails_the_demo_but_not_the_promise() -> None:
+    summary = replace(SUMMARY, problems=("worker-1 ended before its time",))
+    assert not summary.holds
+    assert "Every frame has exactly one outcome." in _printed(summary)
 
 
 def test_machines_read_the_same() -> None:

@@ -202,6 +202,7 @@ def _sum_up(
         dead_letters=report.dead_letters,
         missing=report.missing,
         doubled=report.doubled,
+        kept=report.holds and report.records > 0,
         p50_ms=percentile(latencies, 0.5),
         p95_ms=percentile(latencies, 0.95),
         workers=tuple(

@@ -40,6 +40,7 @@ class Summary:
         p95_ms: The same.
         camera_fps: What each camera was asked for.
         objects: Found in all frames, by class.
+        kept: Whether there were frames, and each has exactly one outcome.
         problems: Everything that should not have happened, in sentences.
     """
 
@@ -53,6 +54,7 @@ class Summary:
     dead_letters: int
     missing: int
     doubled: int
+    kept: bool
     p50_ms: float | None
     p95_ms: float | None
     workers: tuple[WorkerResult, ...]
@@ -64,8 +66,8 @@ class Summary:
 
     @property
     def holds(self) -> bool:
-        """Whether there were frames, each has exactly one outcome, and nothing else went wrong."""
-        return not self.problems
+        """Whether the promise was kept and nothing else went wrong."""
+        return self.kept and not self.problems
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -81,6 +83,7 @@ class Summary:
             "dead_letters": self.dead_letters,
             "missing": self.missing,
             "doubled": self.doubled,
+            "every_frame_has_one_outcome": self.kept,
             "capture_to_event_ms": {"p50": _rounded(self.p50_ms), "p95": _rounded(self.p95_ms)},
             "workers": [{"name": w.name, "frames": w.frames, "fps": round(w.fps, 1)} for w in self.workers],
             "objects": dict(self.objects),
@@ -135,7 +138,7 @@ def print_summary(summary: Summary, console: Console) -> None:
             table.add_row(name, Text(str(_short(path)), style="cyan", overflow="fold"))
     console.print(Text(f"After {summary.seconds:.0f} s with {summary.model}", style="bold"))
     console.print(table)
-    if summary.holds:
+    if summary.kept:
         console.print(Text("Every frame has exactly one outcome.", style="bold green"))
 
 
