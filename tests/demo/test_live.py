@@ -26,7 +26,10 @@ SNAPSHOT = Snapshot(
         latencies_ms=tuple(float(ms) for ms in range(1, 101)),
         objects=(("nut", 5),),
     ),
-    workers=(WorkerState("worker-1", True, 1, 170, 15.03, 4.83), WorkerState("worker-2", False, 0, 167, 0.0, None)),
+    workers=(
+        WorkerState("worker-1", 4711, True, 1, 170, 15.03, 4.83),
+        WorkerState("worker-2", 4712, False, 0, 167, 0.0, None),
+    ),
     view_ages_ms=(43.2, None),
     history_ms=(20.0, 40.0, 20.0),
 )
@@ -45,7 +48,7 @@ def test_the_screen_shows_every_camera_and_worker(width: int) -> None:
     assert north.split()[:7] == ["belt-north", "171", "15.0", "170", "43", "ms", "5"]
     assert "5 nut, 3 gear" in north
     assert "–" in south
-    assert _line_with(screen, "worker-1").split() == ["worker-1", "170", "15.0", "1", "4.8", "ms"]
+    assert _line_with(screen, "worker-1").split() == ["worker-1", "170", "15.0", "1", "4.8", "ms", "4711"]
     assert _line_with(screen, "worker-2").split()[-1] == "gone"
     assert "p50 50 ms" in screen
     assert "p95 95 ms" in screen

@@ -30,6 +30,7 @@ class WorkerState:
     """
 
     name: str
+    pid: int | None
     alive: bool
     partitions: int
     frames: int
@@ -136,6 +137,7 @@ class _WorkerMeter:
         span_s, calls = last[0] - first[0], last[3] - first[3]
         return WorkerState(
             name=self._child.name,
+            pid=self._child.pid,
             alive=alive,
             partitions=self._partitions if alive else 0,
             frames=last[1],

@@ -116,9 +116,9 @@ def _cameras(snapshot: Snapshot) -> Table:
 
 
 def _workers(workers: Sequence[WorkerState]) -> Table:
-    table = _table("worker", "frames", "fps", "partitions", "model", "")
+    table = _table("worker", "frames", "fps", "partitions", "model", "process")
     for worker in workers:
-        state = Text("") if worker.alive else Text("gone", style="bold red")
+        state = Text(str(worker.pid), style="dim") if worker.alive else Text("gone", style="bold red")
         model = _ms(worker.model_ms, places=1)
         table.add_row(
             Text(worker.name, style="magenta"),
