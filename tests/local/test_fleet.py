@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from vss.errors import LocalError
 from vss.local.fleet import LocalFleet
+from vss.local.jars import cache_folder
 from vss.local.process import ProcessId
 from vss.local.state import KAFKA, REDIS, read_state
 
@@ -197,6 +199,29 @@ def test_one_server_alone_can_be_had_and_the_other_added(tmp_path: Path) -> None
         assert both.bootstrap_servers
     finally:
         fleet.down()
+
+
+def test_a_machine_without_java_and_redis_is_served_by_the_packages(tmp_path: Path) -> None:
+    bare = {name: value for name, value in os.environ.items() if name not in ("PATH", "JAVA_HOME")}
+    with LocalFleet(tmp_path, environ={**bare, "PATH": str(tmp_path)}) as fleet:
+        state = read_state(tmp_path)
+        for server, program in ((state.kafka, "java"), (state.redis, "redis-server")):
+            assert server.process is not None
+            runs = Path(f"/proc/{server.process.pid}/exe").readlink()
+            assert runs.name == program
+            assert runs.is_relative_to(sys.prefix)
+        topic = create_topic(fleet.addresses.bootstrap_servers)
+        produce(fleet.addresses.bootstrap_servers, topic, b"a frame")
+        assert read(fleet.addresses.bootstrap_servers, topic, 1) == [b"a frame"]
+
+
+def test_a_cache_that_java_cannot_be_told_of_is_an_error_with_a_fix(tmp_path: Path, fleet: LocalFleet) -> None:
+    assert fleet  # so that the jars are there
+    cache = tmp_path / "a:b"
+    shutil.copytree(cache_folder(os.environ) / "jars", cache / "jars")
+    with pytest.raises(LocalError, match="Java cannot be told") as raised:
+        LocalFleet(tmp_path / "fleet", environ={**os.environ, "VSS_CACHE": str(cache)}).up(redis=False)
+    assert "VSS_CACHE" in raised.value.fix
 
 
 def fake_java(folder: Path, says: str) -> dict[str, str]:

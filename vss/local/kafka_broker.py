@@ -108,7 +108,13 @@ class KafkaBroker:
             LocalError: No Java, a jar that cannot be had, or a data folder that cannot be formatted.
         """
         program = find_java(self._environ)
-        class_path = os.pathsep.join(str(jar) for jar in self._jars.ensure())
+        jars = self._jars.ensure()
+        if os.pathsep in str(jars[0].parent):
+            raise LocalError(
+                f"Java cannot be told of jars in {jars[0].parent}, for {os.pathsep} ends a path",
+                fix=f"set VSS_CACHE to a folder without {os.pathsep} in its name",
+            )
+        class_path = os.pathsep.join(str(jar) for jar in jars)
         java = [str(program), *JVM_OPTIONS, f"-Dlog4j2.configurationFile={LOG4J_FILE}", "-cp", class_path]
         archive = self._archive(program)
         (self.folder / LOG4J_FILE).write_text(LOG4J)
