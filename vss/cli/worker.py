@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
@@ -42,7 +42,7 @@ def worker_options(command: F) -> F:
     )
     for option in reversed(options):
         command = option(command)
-    return cast("F", fleet_options(command))
+    return fleet_options(command)
 
 
 @click.group()
