@@ -73,7 +73,7 @@ def detect(
 
 @worker.command(epilog=CACHE_EXAMPLES)
 @click.option("--ttl", type=int, metavar="SECONDS", help="How long a result stays readable.  [default: 3600]")
-@click.option("--rebuild", is_flag=True, help="Read the result topics from their beginning first, for an empty Redis.")
+@click.option("--rebuild", is_flag=True, help="Read the results of the last --ttl seconds into Redis first.")
 @worker_options
 def cache(
     settings: Settings,

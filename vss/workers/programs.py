@@ -62,7 +62,7 @@ def run_cache(settings: Settings, *, rebuild: bool, metrics_port: int | None) ->
 
     Args:
         settings: The cluster, Redis and the limits.
-        rebuild: Whether the result topics are read from their beginning first.
+        rebuild: Whether the results of the last `redis.ttl_s` seconds are written first (for an empty Redis).
         metrics_port: See `serve`.
 
     Raises:
