@@ -134,10 +134,20 @@ def test_a_png_bomb_is_refused_by_its_header() -> None:
 
 
 def test_a_jpeg_of_endless_scans_is_refused() -> None:
-    value = encode_image(make_image(), "jpeg")
+    _, progressive = cv2.imencode(".jpg", make_image(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    value = progressive.tobytes()
+    assert read_image_info(value, header(), LIMITS).format == "jpeg"
     scan = value.index(b"\xff\xda")
     with pytest.raises(UndecodableImage, match="more than 100 scans"):
         read_image_info(value[:scan] + b"\xff\xda\x00\x02" * 101 + value[scan:], header(), LIMITS)
+
+
+def test_scans_behind_a_whole_picture_cost_nothing() -> None:
+    value = encode_image(make_image(64, 48), "jpeg")
+    behind = value[:-2] + value[value.index(b"\xff\xda") : -2] * 200 + value[-2:]
+    info = read_image_info(behind, header(), LIMITS)
+    with pytest.raises(UndecodableImage):
+        decode_image(behind, info)
 
 
 @pytest.mark.parametrize("sizes", [{}, {"width": 8}, {"width": 0, "height": 8}])

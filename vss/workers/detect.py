@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
+from concurrent import futures
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final
 
-from vss.clock import Clock, Deadline
+from vss.clock import Clock
 from vss.codecs.event_id import event_id
 from vss.codecs.events import encode_event
 from vss.codecs.headers import decode_frame_header, event_headers, format_time
@@ -63,9 +62,9 @@ class DetectStep:
             else:
                 frames.append(header)
                 pictures.append(Picture.encoded(record.value or b"", info))
-        futures = self._detector.submit(pictures)
+        started = self._detector.submit(pictures)
         self._headers_seconds.inc(self._clock.monotonic() - started_s)
-        return _DetectPending(self, batch, frames, futures, self._clock)
+        return _DetectPending(self, batch, frames, started)
 
     def outcome(self, record: Record, frame: FrameHeader, found: Detections) -> Outcome:
         """The event of a frame."""
@@ -112,8 +111,7 @@ class _DetectPending:
         step: Makes the outcomes.
         batch: The records.
         frames: For each record its header, or why it cannot be processed.
-        futures: One for each record that has a header.
-        clock: For the deadline.
+        detections: One for each record that has a header.
     """
 
     def __init__(
@@ -121,34 +119,32 @@ class _DetectPending:
         step: DetectStep,
         batch: Sequence[Record],
         frames: Sequence[FrameHeader | Exception],
-        futures: Sequence[Future[Detections]],
-        clock: Clock,
+        detections: Sequence[Future[Detections]],
     ) -> None:
         self._step = step
-        self._todo = deque(zip(batch, frames, strict=True))
-        self._futures = futures
-        self._waiting = deque(futures)
-        self._results: list[Result] = []
-        self._clock = clock
+        self._batch = batch
+        self._frames = frames
+        self._futures = detections
+        self._results: list[Result] | None = None
 
     def results(self, timeout_s: float | None = None) -> list[Result]:
         """See `Pending.results`. What has a result keeps it when the rest is asked for again."""
-        deadline = Deadline.after(timeout_s, self._clock) if timeout_s is not None else None
-        while self._todo:
-            record, frame = self._todo[0]
-            self._results.append(frame if isinstance(frame, Exception) else self._result(record, frame, deadline))
-            self._todo.popleft()
+        # One wait for all: woken for each frame, this thread would take the interpreter from the detector's.
+        if futures.wait(self._futures, timeout_s).not_done:
+            raise Unfinished("frames are still in inference")
+        if self._results is None:
+            found = iter(self._futures)
+            self._results = [
+                frame if isinstance(frame, Exception) else self._result(record, frame, next(found))
+                for record, frame in zip(self._batch, self._frames, strict=True)
+            ]
         return self._results
 
-    def _result(self, record: Record, frame: FrameHeader, deadline: Deadline | None) -> Result:
+    def _result(self, record: Record, frame: FrameHeader, future: Future[Detections]) -> Result:
         try:
-            found = self._waiting[0].result(deadline.remaining_s() if deadline is not None else None)
-        except FutureTimeout:
-            raise Unfinished("frames are still in inference") from None
+            found = future.result()
         except Exception as error:  # belongs to this record alone; the loop's table decides
-            self._waiting.popleft()
             return error
-        self._waiting.popleft()
         return self._step.outcome(record, frame, found)
 
     def cancel(self) -> None:
