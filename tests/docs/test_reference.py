@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from scripts.make_reference import BEGIN, DOCS, END, PAGES, renewed
@@ -27,6 +29,14 @@ def test_what_is_written_by_hand_stays() -> None:
 def test_a_page_without_its_marks_is_refused() -> None:
     with pytest.raises(SystemExit, match="has lost the lines"):
         renewed("metrics.md", f"before\n{BEGIN}\nold\n")
+
+
+def test_the_alerts_ask_for_metrics_that_there_are() -> None:
+    page = (DOCS / "metrics.md").read_text()
+    by_hand, _, made = page.partition(BEGIN)
+    asked = {name.removesuffix("_bucket") for name in re.findall(r"\bvss_\w+", by_hand)}
+    assert len(asked) >= 5
+    assert asked <= set(re.findall(r"`(vss_\w+)`", made))
 
 
 def test_every_setting_and_every_command_is_in_its_reference() -> None:

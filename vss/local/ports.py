@@ -23,7 +23,7 @@ def listens(port: int) -> bool:
 
 def is_free(port: int) -> bool:
     """Whether a server could listen there now."""
-    if listens(port):
+    if listens(port):  # Linux would notice below, but macOS lets two share it
         return False
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still winding down is free.
