@@ -45,7 +45,9 @@ class KafkaSettings(Section):
         6000, ge=1000, description="`classic` only: a dead worker's partitions are orphaned for this long."
     )
     transaction_timeout_ms: int = Field(
-        8000, ge=1000, description="A dead worker's open transaction holds readers back for at most this long."
+        5000,
+        ge=1000,
+        description="A dead worker's open transaction holds readers and the next owner back for at most this long.",
     )
     topic_prefix: str = Field("vss.", description="What every topic's name starts with.")
     replication_factor: int = Field(1, ge=1, description="For topics that `vss topics create` makes.")
@@ -102,7 +104,7 @@ class LoopSettings(Section):
     max_age_ms: float | None = Field(
         None, gt=0, description="Records older than this are shed with a note; off by default."
     )
-    stop_timeout_s: float = Field(4.0, gt=0, description="How long a stop waits for work under way.")
+    stop_timeout_s: float = Field(2.5, gt=0, description="How long a stop waits for work under way.")
     start_at: Literal["earliest", "latest"] = Field("earliest", description="Where a group without commits starts.")
 
 

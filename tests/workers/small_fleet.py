@@ -268,7 +268,7 @@ class Fleet:
         for worker in self.workers:
             worker.sink.failures.clear()
             worker.committer.stuck = False
-        for _ in range(300):
+        for _ in range(100 + 4 * sum(len(values) for values in self.written.values())):
             if not self.workers:
                 self.join()
             for worker in list(self.workers):

@@ -17,6 +17,7 @@ from vss.streams.kafka_config import client, transactional_config, translate
 
 # Of one call, which is repeated until the deadline: what `close` may have to wait for.
 _CALL_TIMEOUT_S = 0.5
+_CLOSE_TIMEOUT_S = 0.5
 
 
 class KafkaSink:
@@ -53,6 +54,7 @@ class KafkaSink:
         self._producer: Producer | None = None
         self._closing = threading.Event()
         self._busy = threading.Lock()
+        self._in_transaction = False
         self._open()
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
@@ -80,23 +82,40 @@ class KafkaSink:
         deadline: Deadline,
     ) -> None:
         producer.begin_transaction()
+        self._in_transaction = True
         for message in messages:
             self._produce(producer, message, deadline)
         offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
         self._insist(lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S), deadline)
         self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
+        self._in_transaction = False
 
     def close(self) -> None:
-        """See `Sink.close`. May be called while another thread is in `transact`, which then raises soon."""
+        """See `Sink.close`. May be called while another thread is in `transact`, which then raises soon.
+
+        Soon is the client's to say: where it does not come back from a broker that is gone, it is left to itself. What
+        it left open ends by `transaction.timeout.ms`.
+        """
+        if self._closing.is_set():
+            return
         self._closing.set()
-        with self._busy:
+        if not self._busy.acquire(timeout=_CLOSE_TIMEOUT_S):
+            self._logger.warning("a transaction is left to the broker's timeout")
+            return
+        try:
             producer, self._producer = self._producer, None
-        if producer is not None:
-            try:
-                producer.abort_transaction(1.0)
-            except KafkaException as error:
-                # Most often there is no open transaction, which librdkafka reports as a wrong state.
-                self._logger.debug("nothing to abort", error=str(error))
+            if producer is not None and self._in_transaction:
+                abort = threading.Thread(target=self._abort, args=(producer,), daemon=True)
+                abort.start()
+                abort.join(_CLOSE_TIMEOUT_S)
+        finally:
+            self._busy.release()
+
+    def _abort(self, producer: Producer) -> None:
+        try:
+            producer.abort_transaction(_CLOSE_TIMEOUT_S)
+        except KafkaException as error:
+            self._logger.debug("the transaction is left to the broker's timeout", error=str(error))
 
     def _open(self) -> None:
         producer: Producer = client(Producer, self._config, self._logger)
@@ -106,6 +125,7 @@ class KafkaSink:
         except KafkaException as error:
             raise translate(error, "preparing transactions") from error
         self._producer = producer
+        self._in_transaction = False
 
     def _produce(self, producer: Producer, message: Message, deadline: Deadline) -> None:
         while True:
@@ -144,6 +164,7 @@ class KafkaSink:
             try:
                 deadline = Deadline.after(self._patience_s, self._clock)
                 self._insist(lambda: producer.abort_transaction(_CALL_TIMEOUT_S), deadline)
+                self._in_transaction = False
             except KafkaException as abort_error:
                 self._logger.warning(
                     "the transaction could not be aborted; starting a new producer", error=str(abort_error)

@@ -6,7 +6,6 @@ import signal
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -17,6 +16,7 @@ from vss.metrics import Metrics
 from vss.schemas import topics as catalogue
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
+from vss.workers.commit_thread import CommitThread
 from vss.workers.endpoint import Endpoint
 from vss.workers.loop import Loop
 from vss.workers.step import Step
@@ -86,7 +86,7 @@ def make_loop(
     resources.callback(sink.close)
     source = KafkaSource(settings.kafka, group=group, logger=logger, start_at=settings.loop.start_at)
     resources.callback(source.close)
-    committer = resources.enter_context(ThreadPoolExecutor(1, thread_name_prefix="commit"))
+    committer = resources.enter_context(CommitThread())
     return Loop(
         step,
         source,
