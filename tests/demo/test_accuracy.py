@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from vss.config import ModelSettings
+from vss.demo import CONVEYOR_MODEL
 from vss.demo.accuracy import _Judge, measure_accuracy
 from vss.demo.parts import CLASSES
-from vss.demo.run import MODEL, SEEDS
+from vss.demo.run import SEEDS
 from vss.demo.scene import Scene
 from vss.model_store.resolve import resolve_model
 from vss.model_store.tasks.detection.detector import Detector
@@ -20,18 +21,18 @@ NONE = np.zeros((0, 4))
 
 
 def test_the_committed_model_finds_the_parts_of_scenes_it_never_saw() -> None:
-    figures = measure_accuracy(MODEL, range(905, 908), frames_a_scene=5)
+    figures = measure_accuracy(CONVEYOR_MODEL, range(905, 908), frames_a_scene=5)
     assert figures["parts"] > 150
     assert figures["map50"] >= 0.95
     assert figures["map50_95"] >= 0.7
 
 
 def test_the_model_is_smaller_than_a_megabyte() -> None:
-    assert MODEL.stat().st_size < 1_000_000
+    assert CONVEYOR_MODEL.stat().st_size < 1_000_000
 
 
 def test_a_worker_serves_the_model_as_it_is() -> None:
-    detector = Detector.load(resolve_model(str(MODEL), Path("models")), ModelSettings(threads=1))
+    detector = Detector.load(resolve_model(str(CONVEYOR_MODEL), Path("models")), ModelSettings(threads=1))
     try:
         assert detector.labels == CLASSES
         frame, objects = Scene(SEEDS[0]).frame(7)

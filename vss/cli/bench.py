@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DETECT_EXAMPLES = """\b
 Example:
+  vss bench detect
   vss bench detect --model yolov8n.onnx
   vss bench detect --model yolov8n.onnx --image-size 1080p --video clip.mp4 --rounds 9
   vss bench detect --model gate@3 --json > gate.json
@@ -36,8 +37,19 @@ Example:
   vss bench memory --model gate --frames 20000 --json
 """
 
+
+def _or_demo_model(_context: click.Context, _option: click.Parameter, spec: str | None) -> str:
+    from vss.demo import CONVEYOR_MODEL
+
+    return spec or str(CONVEYOR_MODEL)
+
+
 model_option = click.option(
-    "--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file."
+    "--model",
+    "spec",
+    callback=_or_demo_model,
+    metavar="NAME[@VERSION]|FILE",
+    help="A model of the store or a file.  [default: the demo's]",
 )
 video_option = click.option(
     "--video", type=click.Path(path_type=Path), help="Take frames from this video.  [default: a made-up scene]"

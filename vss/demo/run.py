@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vss.clock import Clock
 from vss.config import Settings
+from vss.demo import CONVEYOR_MODEL
 from vss.demo.board import Board, percentile
 from vss.demo.children import Children, usable_cores
 from vss.demo.clips import cached_clips
@@ -34,7 +35,6 @@ from vss.workers.audit import audit
 from vss.workers.service import consumer_group
 from vss.workers.view import ResultView
 
-MODEL = Path(__file__).with_name("conveyor.onnx")
 # Scenes the model was not trained on.
 SEEDS = (3, 11)
 WORKERS = ("worker-1", "worker-2")
@@ -93,7 +93,7 @@ def run_demo(
     # What the user gave fails now, before anything was started.
     image = first_image(video) if video is not None else None
     of_model = model_settings(threads=max(1, cores // len(WORKERS)))
-    spec = model if model is not None else str(MODEL)
+    spec = model if model is not None else str(CONVEYOR_MODEL)
     all_threads = of_model.model_copy(update={"threads": of_model.threads * len(WORKERS)})
     detector = Detector.load(resolve_model(spec, of_model.store), all_threads)
     _prepare(folder)
