@@ -35,6 +35,8 @@ from vss.streams.kafka_config import admin_config, client, translate
 from vss.streams.topic_drift import Drift, ExistingTopic, drift_of, wanted_settings
 
 _POLL_S = 0.05
+# The broker answers, so waiting is worth it: a busy cluster may take this long to open many partitions.
+_LEADERS_PATIENCE_S = 30.0
 _NEVER = threading.Event()
 
 
@@ -235,13 +237,13 @@ class TopicAdmin:
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> None:
         """The controller has made a topic before its leaders serve it: clients would be sent away for a moment."""
-        deadline = Deadline.after(self._patience_s, self._clock)
+        deadline = Deadline.after(_LEADERS_PATIENCE_S, self._clock)
         waiting = [KafkaPartition(name, i) for name, count in partitions.items() for i in range(count)]
         while waiting := self._not_served(waiting):
             if deadline.passed():
                 names = ", ".join(sorted({partition.topic for partition in waiting}))
                 raise BrokerUnavailable(
-                    f"partitions of {names} have no leader after {self._patience_s:.0f} s",
+                    f"partitions of {names} have no leader after {_LEADERS_PATIENCE_S:.0f} s",
                     fix="look at the brokers' logs",
                 )
             self._clock.wait(_NEVER, _POLL_S)
