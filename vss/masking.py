@@ -24,7 +24,8 @@ _USER_INFO = re.compile(
     re.IGNORECASE,
 )
 _QUERY = re.compile(
-    r"(?P<name>[?&](?:passw(?:or)?d|pass|pwd|token|access_token|secret|api_?key|key|auth|sig|signature)=)[^&\s'\"#]+",
+    # Cameras' own names for it are many: `loginpas`, `usr_pwd`, `authkey`.
+    r"(?P<name>[?&;][^=&;\s]*(?:pas|pwd|token|secret|key|auth|sig)[^=&;\s]*=)[^&;\s'\"#]+",
     re.IGNORECASE,
 )
 # `name=value`, and `'name': value` as tables print themselves. A bare colon is prose: "no password: give one".

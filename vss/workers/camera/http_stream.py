@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vss.errors import SourceUnavailable
+from vss.masking import mask_text
 from vss.workers.camera.container_stream import ContainerStream
-from vss.workers.camera.masking import mask_secrets
 from vss.workers.camera.source import Shot
 
 
@@ -25,7 +25,7 @@ class HttpStream:
     @property
     def name(self) -> str:
         """The URL without secrets."""
-        return mask_secrets(self.url)
+        return mask_text(self.url)
 
     @property
     def live(self) -> bool:

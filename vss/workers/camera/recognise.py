@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from vss.errors import ConfigError, SourceUnreadable
+from vss.masking import mask_text
 from vss.workers.camera.device import DEVICE_OPTIONS, Device
 from vss.workers.camera.http_stream import HttpStream
 from vss.workers.camera.image_folder import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder
-from vss.workers.camera.masking import mask_secrets
 from vss.workers.camera.rtsp import RtspCamera
 from vss.workers.camera.source import Source
 from vss.workers.camera.video_file import VideoFile
@@ -41,7 +41,7 @@ def recognise(text: str, *, fps: float | None = None, timeout_s: float = 10.0) -
     if path.is_dir() or (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES):
         return ImageFolder(path, fps if fps is not None else DEFAULT_FPS)
     if not path.is_file():
-        raise SourceUnreadable(f"no such file, folder or camera: {mask_secrets(text)}", fix=f"name {_KINDS}")
+        raise SourceUnreadable(f"no such file, folder or camera: {mask_text(text)}", fix=f"name {_KINDS}")
     return VideoFile(str(path))
 
 
@@ -52,7 +52,7 @@ def _from_url(url: str, scheme: str, timeout_s: float) -> Source:
         # Not urlsplit: it refuses passwords with brackets, with the password in its message.
         suffix = Path(url.partition("?")[0]).suffix.lower()
         return VideoFile(url, timeout_s) if suffix in VIDEO_SUFFIXES else HttpStream(url, timeout_s)
-    raise SourceUnreadable(f"no camera speaks {scheme}: {mask_secrets(url)}", fix=f"name {_KINDS}")
+    raise SourceUnreadable(f"no camera speaks {scheme}: {mask_text(url)}", fix=f"name {_KINDS}")
 
 
 def _device(text: str, timeout_s: float) -> Device:

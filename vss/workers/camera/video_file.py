@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vss.errors import SourceUnreadable
+from vss.masking import mask_text
 from vss.workers.camera.container_stream import ContainerStream
-from vss.workers.camera.masking import mask_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class VideoFile:
     @property
     def name(self) -> str:
         """The address without secrets."""
-        return mask_secrets(self.address)
+        return mask_text(self.address)
 
     @property
     def live(self) -> bool:
