@@ -101,7 +101,7 @@ class Watcher:
         self._recent: deque[tuple[float, float]] = deque()
         self._objects: Counter[str] = Counter()
         self._counted_from_ns = 0
-        self.error: VssError | None = None
+        self._error: VssError | None = None
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def __enter__(self) -> Watcher:
@@ -113,7 +113,13 @@ class Watcher:
         self._thread.join(10.0)
 
     def seen(self) -> Seen:
-        """What there was until now."""
+        """What there was until now.
+
+        Raises:
+            VssError: The topics can no longer be read.
+        """
+        if self._error is not None:
+            raise self._error
         now_s = self._clock.monotonic()
         with self._lock:
             while self._recent and self._recent[0][0] < now_s - _RECENT_S:
@@ -160,7 +166,7 @@ class Watcher:
                     if self._stop.is_set():
                         return
         except VssError as error:
-            self.error = error
+            self._error = error
 
     def _take(self, records: Sequence[Record]) -> None:
         prefix = self._settings.topic_prefix
