@@ -21,12 +21,14 @@ class Played:
     """How it went.
 
     Attributes:
+        first: What was seen when everything ran.
         last: What was seen at the end.
         ran_s: How long the cameras ran.
         took_s: Until the last outcome, or until nobody waited any longer.
         problems: Processes that ended before their time, in sentences.
     """
 
+    first: Snapshot
     last: Snapshot
     ran_s: float
     took_s: float
@@ -70,6 +72,7 @@ class Show:
         self.start_cameras()
         self._wait_until("cameras start", lambda snapshot: all(camera.events for camera in snapshot.seen.cameras))
         self.begin()
+        first = self._look("running", 0.0)
         started_s = self.clock.monotonic()
         while (left_s := self.seconds - (self.clock.monotonic() - started_s)) > 0:
             self._look("running", self.seconds - left_s)
@@ -82,7 +85,7 @@ class Show:
             if not self._served() or patience.passed():
                 break
             self.clock.wait(_NEVER, 0.1)
-        return Played(last, ran_s, self.clock.monotonic() - started_s, tuple(self._ended.values()))
+        return Played(first, last, ran_s, self.clock.monotonic() - started_s, tuple(self._ended.values()))
 
     def _wait_until(self, phase: str, reached: Callable[[Snapshot], bool]) -> None:
         """Workers that hold partitions and cameras that send before the time counts."""
