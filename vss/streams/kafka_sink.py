@@ -18,6 +18,7 @@ from vss.streams.kafka_config import client, transactional_config, translate
 # Of one call, which is repeated until the deadline: what `close` may have to wait for.
 _CALL_TIMEOUT_S = 0.5
 _CLOSE_TIMEOUT_S = 0.5
+_START_TIMEOUT_S = 10.0
 
 
 class KafkaSink:
@@ -119,11 +120,12 @@ class KafkaSink:
 
     def _open(self) -> None:
         producer: Producer = client(Producer, self._config, self._logger)
-        deadline = Deadline.after(self._patience_s, self._clock)
+        deadline = Deadline.after(_START_TIMEOUT_S, self._clock)
         try:
             self._insist(lambda: producer.init_transactions(_CALL_TIMEOUT_S), deadline)
         except KafkaException as error:
-            raise translate(error, "preparing transactions") from error
+            address = self._config["bootstrap.servers"]
+            raise translate(error, f"no Kafka broker at {address} lets us prepare transactions") from error
         self._producer = producer
         self._in_transaction = False
 

@@ -17,6 +17,7 @@ from vss.streams.ports import RebalanceListener
 
 # Short, for a stop must not wait for it: whoever asks asks again.
 _CALL_TIMEOUT_S = 1.5
+_START_TIMEOUT_S = 10.0
 
 
 class KafkaSource:
@@ -31,6 +32,7 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings, *, group: str, logger: Logger, start_at: str = "earliest") -> None:
         self._consumer: Consumer = client(Consumer, consumer_config(settings, group=group), logger)
+        self._address = settings.bootstrap_servers
         self._logger = logger
         self._start_at = start_at
         # Of each partition held, where it starts for a group without commits.
@@ -49,9 +51,23 @@ class KafkaSource:
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """See `Source.subscribe`."""
         self._listener = listener
+        self._require(topics)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+
+    def _require(self, topics: Sequence[str]) -> None:
+        # A group on a topic that is not there waits without a word, for ever.
+        try:
+            # All topics, for asking after one by name makes it where the cluster creates topics by itself.
+            known = self._consumer.list_topics(timeout=_START_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise translate(error, f"no Kafka broker answers at {self._address}") from error
+        for topic in topics:
+            if topic not in known:
+                raise ConfigError(
+                    f"there is no topic {topic} at {self._address}", fix="create the topics: vss topics create"
+                )
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:
         """See `Source.poll`."""

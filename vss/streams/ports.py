@@ -39,7 +39,8 @@ class Source(Protocol):
         """Joins the group. Partitions arrive in a later `poll`.
 
         Raises:
-            ConfigError: The client refuses its configuration.
+            ConfigError: There is no such topic, or this user does not see it.
+            BrokerUnavailable: No broker answers.
         """
 
     def poll(self, max_records: int, timeout_s: float) -> list[Record]:

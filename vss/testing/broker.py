@@ -63,6 +63,10 @@ class InMemoryBroker:
         """Makes a further topic."""
         self._logs.update({TopicPartition(topic, i): [] for i in range(partitions)})
 
+    def has_topic(self, topic: str) -> bool:
+        """Whether the topic was made."""
+        return self._partitions(topic) > 0
+
     def append(self, message: Message, partition: int | None = None) -> Record:
         """Writes one record; its partition follows from the key as a Java client would have it."""
         if partition is None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from vss.errors import StreamError, TransactionAborted
+from vss.errors import ConfigError, StreamError, TransactionAborted
 from vss.schemas.envelope import Commit, Message, Record, TopicPartition
 from vss.streams.ports import RebalanceListener
 from vss.testing.broker import GroupToken, InMemoryBroker
@@ -40,6 +40,9 @@ class InMemorySource:
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """See `Source.subscribe`."""
+        for topic in topics:
+            if not self._broker.has_topic(topic):
+                raise ConfigError(f"there is no topic {topic}", fix="create the topics: vss topics create")
         self._topics = tuple(topics)
         self._listener = listener
         self._member = self._broker.join(self._group, topics)

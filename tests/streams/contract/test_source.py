@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from tests.streams.contract.world import Listener, World, poll_until, publish, read
-from vss.errors import StreamError
+from vss.errors import ConfigError, StreamError
 from vss.schemas.envelope import Commit, Message, Record, TopicPartition
 
 
@@ -348,3 +348,10 @@ def test_a_source_that_never_subscribed_closes(world: World, group: str) -> None
     source = world.source(group)
     source.close()
     source.close()
+
+
+def test_a_topic_that_does_not_exist_is_named_at_once(world: World, group: str) -> None:
+    source = world.source(group)
+    with pytest.raises(ConfigError, match="no-such-topic") as raised:
+        source.subscribe([world.topic(1), "no-such-topic"], Listener())
+    assert "vss topics create" in raised.value.fix
