@@ -206,7 +206,8 @@ def _sum_up(
         p50_ms=percentile(latencies, 0.5),
         p95_ms=percentile(latencies, 0.95),
         workers=tuple(
-            WorkerResult(w.name, w.frames, w.frames / max(played.took_s, 0.001)) for w in played.last.workers
+            WorkerResult(last.name, last.frames, (last.frames - first.frames) / max(played.took_s, 0.001))
+            for first, last in zip(played.first.workers, played.last.workers, strict=True)
         ),
         objects=played.last.seen.objects,
         picture=written.picture,

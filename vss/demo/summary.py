@@ -18,7 +18,7 @@ class WorkerResult:
 
     Attributes:
         frames: With an outcome.
-        fps: Of them a second, while the cameras ran and until the last frame was done.
+        fps: Of them a second, from when everything ran until the last frame was done.
     """
 
     name: str
@@ -117,8 +117,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    fps = summary.frames / summary.seconds if summary.seconds > 0 else 0.0
-    table.add_row("frames in", Text(f"{summary.frames}  ({len(summary.cameras)} cameras, {fps:.1f}/s together)"))
+    cameras = f"{len(summary.cameras)} cameras at {summary.camera_fps:g} frames/s"
+    table.add_row("frames in", Text(f"{summary.frames}  ({cameras})"))
     table.add_row("events out", Text(str(summary.events)))
     table.add_row("dead letters", Text(str(summary.dead_letters), style="red" if summary.dead_letters else ""))
     if summary.shed:
