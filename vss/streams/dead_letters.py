@@ -14,12 +14,19 @@ from vss.schemas.envelope import Headers, Message, Record
 from vss.schemas.events import SourceCoordinates
 
 PREFIX = "__connect.errors."
+# What fits the topic (16 MiB) with the reason beside it. Compressed on its way in, a record may be larger than any
+# topic's limit; a dead letter that cannot be written would end one worker after the other.
+_SIZE_LIMIT_BYTES = 15 << 20
+_LEFT_OUT = "vss_left_out_bytes"
 _MESSAGE_LIMIT = 1000
 _STACKTRACE_LIMIT = 4000
 
 
 def dead_letter(record: Record, error: Exception, *, topic: str, group: str, stage: str) -> Message:
     """The dead letter of a record: key, value and headers untouched, the reason in further headers.
+
+    Of a record of more than 15 MiB the value is left out, and if need be the headers; a header says how many bytes.
+    The record itself stays where its coordinates say, for as long as its topic keeps it.
 
     Args:
         record: What could not be processed.
@@ -41,7 +48,14 @@ def dead_letter(record: Record, error: Exception, *, topic: str, group: str, sta
     # A redriven dead letter still carries the headers of its earlier failure: only the newest count.
     kept = tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX))
     added: Headers = tuple((PREFIX + name, text.encode("utf-8", "replace")) for name, text in reason.items())
-    return Message(topic, record.key, record.value, kept + added)
+    headers_bytes = sum(len(name.encode()) + len(value or b"") for name, value in kept)
+    value, left_out_bytes = record.value, 0
+    if record.size_bytes + headers_bytes > _SIZE_LIMIT_BYTES:
+        value, left_out_bytes = None, len(record.value or b"")
+        if len(record.key or b"") + headers_bytes > _SIZE_LIMIT_BYTES:
+            kept, left_out_bytes = (), left_out_bytes + headers_bytes
+        added = (*added, (_LEFT_OUT, str(left_out_bytes).encode()))
+    return Message(topic, record.key, value, kept + added)
 
 
 @dataclass(frozen=True, slots=True)
