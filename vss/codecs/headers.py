@@ -29,7 +29,9 @@ def format_time(time_ns: int) -> str:
         time_ns: Nanoseconds since the epoch.
     """
     seconds, rest_ns = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+    # Not strftime, which leaves out the zeros of early years.
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return f"{moment}.{rest_ns // 1000:06d}Z"
 
 
 def parse_time(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from vss.config import KafkaSettings
@@ -120,7 +120,10 @@ class KafkaSource:
         try:
             self._consumer.seek(_kafka(partition, target))
         except KafkaException as error:
-            raise translate(error, f"seeking in {partition.topic}[{partition.partition}]") from error
+            doing = f"seeking in {partition.topic}[{partition.partition}]"
+            if error.args[0].code() == KafkaError._STATE:
+                raise BrokerUnavailable(f"{doing}: reading has not started yet") from error
+            raise translate(error, doing) from error
         self._positions[partition] = target
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -166,8 +169,9 @@ class KafkaSource:
         try:
             starts = self._welcome(ours)
         except Exception as error:  # an exception cannot cross librdkafka's callback
-            # Without the commits nothing may be read: held, but silent until `_announce` has them.
-            self._consumer.incremental_assign(partitions)
+            # Without the commits nothing may be read: held, but silent until `_announce` has them. Any offset does:
+            # without one the client would ask for the commit itself, and refuse to seek until it has it.
+            self._consumer.incremental_assign([_kafka(p, 0) for p in ours])
             self._consumer.pause(partitions)
             self._unannounced.update(ours)
             if not isinstance(error, BrokerUnavailable | TransactionAborted):

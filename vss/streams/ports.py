@@ -75,6 +75,7 @@ class Source(Protocol):
 
         Raises:
             StreamError: The partition is not assigned.
+            BrokerUnavailable: Reading of it has not started yet; seek again.
         """
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
