@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.demo.parts import CLASSES
-from vss.demo.scene import Scene, TrueObject
+from vss.demo.scene.parts import CLASSES
+from vss.demo.scene.scene import Scene, TrueObject
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,9 @@ import pytest
 from vss.config import ModelSettings
 from vss.demo import CONVEYOR_MODEL
 from vss.demo.accuracy import _Judge, measure_accuracy
-from vss.demo.parts import CLASSES
 from vss.demo.run import SEEDS
-from vss.demo.scene import Scene
+from vss.demo.scene.parts import CLASSES
+from vss.demo.scene.scene import Scene
 from vss.model_store.resolve import resolve_model
 from vss.model_store.tasks.detection.detector import Detector
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import av
 
-from vss.demo.clips import cached_clips, encode_clip
-from vss.demo.scene import Scene
+from vss.demo.scene.clips import cached_clips, encode_clip
+from vss.demo.scene.scene import Scene
 
 
 def test_a_clip_is_one_loop_of_its_scene_in_h264(tmp_path: Path) -> None:

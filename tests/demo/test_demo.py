@@ -17,8 +17,8 @@ import cv2
 import psutil
 import pytest
 
-from vss.demo.clips import encode_clip
 from vss.demo.run import CAMERAS, WORKERS
+from vss.demo.scene.clips import encode_clip
 
 pytestmark = pytest.mark.timeout(300)
 START_S = 150.0

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vss.demo.belt import Belt
-from vss.demo.parts import CLASSES, OVERSAMPLING, draw_shape
-from vss.demo.scene import Scene, TrueObject
+from vss.demo.scene.belt import Belt
+from vss.demo.scene.parts import CLASSES, OVERSAMPLING, draw_shape
+from vss.demo.scene.scene import Scene, TrueObject
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from rich.console import Console
 from vss.demo.pace import camera_fps
 from vss.demo.summary import Summary, WorkerResult, print_summary, problems_of
 from vss.schemas.events import SourceCoordinates
-from vss.workers.audit import AuditReport
+from vss.workers.checks.audit import AuditReport
 
 REPORT = AuditReport(
     topic="vss.frames",

@@ -20,7 +20,7 @@ from vss.schemas.envelope import Record
 from vss.schemas.events import DetectedObject, DetectionEvent, SourceCoordinates
 from vss.testing import ManualClock
 from vss.workers.endpoint import Endpoint
-from vss.workers.view import Seen as SeenInView
+from vss.workers.redis_view.reader import Seen as SeenInView
 
 
 @pytest.fixture

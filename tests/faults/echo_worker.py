@@ -22,8 +22,8 @@ from vss.logs import configure, get_logger
 from vss.metrics import Metrics
 from vss.schemas import topics
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
+from vss.workers.loop.step import Result, Unfinished
 from vss.workers.service import serve
-from vss.workers.step import Result, Unfinished
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.rig import Rig
 from vss.local.fleet import LocalFleet
-from vss.workers.audit import audit
+from vss.workers.checks.audit import audit
 
 KILLS = 5
 SERVED_AGAIN_WITHIN_S = 10.0

@@ -10,9 +10,9 @@ from tests.infer.media import picture, read_clip, write_clip, write_image
 from vss.errors import ConfigError
 from vss.model_store.tasks.detection.picture import Picture
 from vss.schemas.events import DetectedObject
-from vss.workers.annotate import Annotator
-from vss.workers.offline import Found
-from vss.workers.offline_inputs import InputFile, InputPicture, find_inputs
+from vss.workers.offline.annotate import Annotator
+from vss.workers.offline.infer import Found
+from vss.workers.offline.inputs import InputFile, InputPicture, find_inputs
 
 OBJECT = DetectedObject(class_="bolt", class_id=0, confidence=0.9, bbox=(20.0, 20.0, 60.0, 60.0), center=(40.0, 40.0))
 

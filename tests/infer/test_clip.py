@@ -8,7 +8,7 @@ import pytest
 
 from tests.infer.media import picture, read_clip
 from vss.errors import ConfigError
-from vss.workers.clip import ClipWriter
+from vss.workers.offline.clip import ClipWriter
 
 
 def test_a_clip_shows_the_pictures_in_order_at_their_times(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from vss.errors import InferenceFailed, UndecodableImage
 from vss.model_store.tasks.detection.calls import Detections
 from vss.model_store.tasks.detection.picture import Picture
 from vss.schemas.events import DetectedObject
-from vss.workers.offline import BATCH, MAX_BATCH_PIXELS, Found, infer, json_line
-from vss.workers.offline_inputs import BadInput, InputFile, InputPicture
+from vss.workers.offline.infer import BATCH, MAX_BATCH_PIXELS, Found, infer, json_line
+from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
 
 FILE = InputFile(Path("dir/clip.mp4"), Path("clip.mp4"))
 

@@ -9,7 +9,7 @@ from tests.infer.media import write_clip, write_image
 from vss.config import Limits
 from vss.errors import ImageTooLarge, SourceUnreadable, UndecodableImage
 from vss.testing import make_bomb
-from vss.workers.offline_inputs import BadInput, InputFile, InputPicture, count_pictures, find_inputs, read_pictures
+from vss.workers.offline.inputs import BadInput, InputFile, InputPicture, count_pictures, find_inputs, read_pictures
 
 
 def read(*paths: Path, every: int = 1) -> list[InputPicture | BadInput]:

@@ -22,7 +22,7 @@ from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.schemas.events import SourceCoordinates
 from vss.schemas.topics import FRAMES
 from vss.streams.kafka_config import client, reader_config
-from vss.workers.audit import audit
+from vss.workers.checks.audit import audit
 
 GROUP = "day-shift"
 

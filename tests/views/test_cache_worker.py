@@ -23,11 +23,11 @@ from vss.metrics import Metrics
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.topics import DEAD_LETTERS, DETECTIONS
 from vss.streams.log_reader import LogReader
-from vss.workers.cache import cache_step, view_topics
-from vss.workers.cache_rebuild import rebuild_view
+from vss.workers.redis_view.keys import FIELDS
+from vss.workers.redis_view.reader import ResultView
+from vss.workers.redis_view.rebuild import rebuild_view
+from vss.workers.redis_view.step import cache_step, view_topics
 from vss.workers.service import make_loop
-from vss.workers.view import ResultView
-from vss.workers.view_keys import FIELDS
 
 PATIENCE_S = 60
 
@@ -281,8 +281,8 @@ def test_while_redis_is_away_only_what_could_be_written_waits() -> None:
     with pytest.raises(CacheUnavailable):
         cache_step(settings, metrics=Metrics(), clock=SystemClock())
 
-    from vss.workers.cache import CacheStep, entry_maker
-    from vss.workers.view_writer import ViewWriter
+    from vss.workers.redis_view.step import CacheStep, entry_maker
+    from vss.workers.redis_view.writer import ViewWriter
 
     step = CacheStep(
         ViewWriter(settings.redis, metrics=Metrics(), clock=SystemClock()), entry_maker(settings.kafka.topic_prefix)

@@ -14,8 +14,8 @@ from vss.config import KafkaSettings, Settings
 from vss.errors import ConfigError
 from vss.streams.hand_over import judge_hand_over, read_hand_over
 from vss.streams.topic_admin import create_topics
-from vss.workers.doctor import Check, Doubt, Finding, State, examine
-from vss.workers.doctor_checks import fleet_checks
+from vss.workers.checks.doctor import Check, Doubt, Finding, State, examine
+from vss.workers.checks.doctor_checks import fleet_checks
 
 KAFKA_4 = {
     "group.coordinator.rebalance.protocols": "classic,consumer,streams",

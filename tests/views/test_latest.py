@@ -13,7 +13,7 @@ from vss.clock import SystemClock
 from vss.config import RedisSettings
 from vss.errors import CacheUnavailable, VssError
 from vss.metrics import Metrics
-from vss.workers.view_writer import ViewEntry, ViewWriter
+from vss.workers.redis_view.writer import ViewEntry, ViewWriter
 
 
 @pytest.fixture

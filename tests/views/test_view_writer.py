@@ -14,8 +14,8 @@ from vss.errors import CacheUnavailable, ConfigError
 from vss.local.fleet import LocalFleet
 from vss.metrics import Metrics
 from vss.testing import ManualClock
-from vss.workers.view import ResultView, Seen
-from vss.workers.view_writer import NEW_TOPIC_MS, ViewEntry, ViewWriter
+from vss.workers.redis_view.reader import ResultView, Seen
+from vss.workers.redis_view.writer import NEW_TOPIC_MS, ViewEntry, ViewWriter
 
 NOW_MS = 1_800_000_000_000
 

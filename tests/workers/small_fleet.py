@@ -18,8 +18,8 @@ from vss.schemas.envelope import Headers, Message, Outcome, OutcomeKind, Record,
 from vss.schemas.events import ShedNote, SourceCoordinates
 from vss.streams.dead_letters import reason_of
 from vss.testing import DeferredExecutor, InMemoryBroker, InMemorySink, InMemorySource, ManualClock
-from vss.workers.loop import Loop
-from vss.workers.step import Result, Unfinished
+from vss.workers.loop.loop import Loop
+from vss.workers.loop.step import Result, Unfinished
 
 GROUP = "g"
 PARTITIONS = 3

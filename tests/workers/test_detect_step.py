@@ -21,7 +21,7 @@ from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.events import DetectionEvent, SourceCoordinates
 from vss.testing import ManualClock, make_bad_frames, make_frame
 from vss.workers.detect import DetectStep
-from vss.workers.step import Result, Unfinished
+from vss.workers.loop.step import Result, Unfinished
 
 DECODE = "vss.model_store.tasks.detection.picture.decode_image"
 # A box whose place tells how bright the picture is: its centre moves by 10 pixels from black to white.

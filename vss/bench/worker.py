@@ -24,7 +24,7 @@ from vss.streams.log_reader import LogReader
 from vss.streams.topic_admin import create_topics
 from vss.testing import make_frame
 from vss.workers.detect import DetectStep
-from vss.workers.loop import Loop
+from vss.workers.loop.loop import Loop
 
 _CAMERAS = 16
 _PATIENCE_S = 120.0

@@ -11,7 +11,7 @@ from vss.cli.options import fleet_options
 from vss.config import Settings
 
 if TYPE_CHECKING:
-    from vss.workers.audit import AuditReport
+    from vss.workers.checks.audit import AuditReport
 
 EXAMPLES = """\b
 Example:
@@ -52,7 +52,7 @@ def audit(
     """
     from vss.errors import ConfigError
     from vss.schemas.topics import CATALOGUE
-    from vss.workers.audit import audit as run_audit
+    from vss.workers.checks.audit import audit as run_audit
     from vss.workers.service import consumer_group
 
     inputs = {known.short: known for known in CATALOGUE if known.role == "input"}

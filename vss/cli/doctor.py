@@ -14,7 +14,7 @@ from vss.cli.options import fleet_options
 from vss.config import Settings
 
 if TYPE_CHECKING:
-    from vss.workers.doctor import Check, Finding
+    from vss.workers.checks.doctor import Check, Finding
 
 EXAMPLES = """\b
 Example:
@@ -38,8 +38,8 @@ def doctor(ctx: click.Context, settings: Settings, model: str | None, folder: Pa
     """
     import dataclasses
 
-    from vss.workers.doctor import State, examine
-    from vss.workers.doctor_checks import fleet_checks
+    from vss.workers.checks.doctor import State, examine
+    from vss.workers.checks.doctor_checks import fleet_checks
 
     findings: list[Finding] = []
     for finding in examine([*fleet_checks(settings, folder=folder, model=model), *_local_checks()]):
@@ -56,7 +56,7 @@ def _local_checks() -> list[Check]:
     """What `vss up` needs; a fleet on a cluster of its own can do without."""
     from vss.errors import LocalError
     from vss.local.programs import find_java, find_redis
-    from vss.workers.doctor import Check, Doubt
+    from vss.workers.checks.doctor import Check, Doubt
 
     def java() -> str:
         try:

@@ -16,8 +16,8 @@ from vss.clock import SystemClock
 from vss.config import Settings
 
 if TYPE_CHECKING:
-    from vss.workers.offline import Found
-    from vss.workers.offline_inputs import BadInput, InputFile
+    from vss.workers.offline.infer import Found
+    from vss.workers.offline.inputs import BadInput, InputFile
 
 EXAMPLES = """\b
 Example:
@@ -43,9 +43,9 @@ def infer(settings: Settings, model: str, inputs: tuple[str, ...], as_json: bool
     """
     from vss.model_store.resolve import resolve_model
     from vss.model_store.tasks.detection.detector import Detector
-    from vss.workers import offline
-    from vss.workers.annotate import Annotator
-    from vss.workers.offline_inputs import BadInput, find_inputs, read_pictures
+    from vss.workers.offline import infer as offline
+    from vss.workers.offline.annotate import Annotator
+    from vss.workers.offline.inputs import BadInput, find_inputs, read_pictures
 
     files = find_inputs(inputs, leave_out=save)
     ref = resolve_model(model, settings.model.store)
@@ -83,7 +83,7 @@ class _Report:
         self._classes: Counter[str] = Counter()
 
     def found(self, found: Found) -> None:
-        from vss.workers.offline import json_line
+        from vss.workers.offline.infer import json_line
 
         self._pictures += 1
         if self._as_json:
@@ -134,7 +134,7 @@ def _progress(files: Sequence[InputFile], every: int) -> Iterator[Callable[[], N
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from vss.workers.offline_inputs import count_pictures
+    from vss.workers.offline.inputs import count_pictures
 
     counts = [count_pictures(file, every) for file in files]
     total = None if None in counts else sum(count or 0 for count in counts)

@@ -10,7 +10,7 @@ from vss.cli.options import fleet_options
 from vss.config import Settings
 
 if TYPE_CHECKING:
-    from vss.workers.view import Seen
+    from vss.workers.redis_view.reader import Seen
 
 EXAMPLES = """\b
 Example:
@@ -30,7 +30,7 @@ def latest(settings: Settings, camera: str | None, as_json: bool) -> None:
     `vss worker cache` keeps the results there. Exits with 1 when the camera has none.
     """
     from vss.errors import VssError
-    from vss.workers.view import ResultView
+    from vss.workers.redis_view.reader import ResultView
 
     with ResultView.connect(settings.redis, topic_prefix=settings.kafka.topic_prefix) as view:
         cameras = [camera] if camera is not None else view.cameras()

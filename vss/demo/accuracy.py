@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.demo.parts import CLASSES
-from vss.demo.scene import Frame, Scene
+from vss.demo.scene.parts import CLASSES
+from vss.demo.scene.scene import Frame, Scene
 
 VISIBLE = 0.4
 """A part that is seen less than this is neither asked for nor counted wrong."""

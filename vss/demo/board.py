@@ -13,7 +13,7 @@ from vss.demo.children import Child
 from vss.demo.scrape import scrape, total
 from vss.demo.watcher import Seen, Watcher
 from vss.errors import BadRecord, CacheUnavailable
-from vss.workers.view import ResultView
+from vss.workers.redis_view.reader import ResultView
 
 _RECENT_S = 5.0
 _HISTORY = 40

@@ -21,7 +21,7 @@ from vss.schemas.envelope import Record
 from vss.schemas.events import DetectedObject, DetectionEvent, SourceCoordinates
 from vss.schemas.topics import DETECTIONS, FRAMES
 from vss.streams.log_reader import LogReader
-from vss.workers.clip import ClipWriter
+from vss.workers.offline.clip import ClipWriter
 
 _MOST_FRAMES = 200
 """Read from the end of each partition."""

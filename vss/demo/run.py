@@ -15,11 +15,11 @@ from vss.config import Settings
 from vss.demo import CONVEYOR_MODEL
 from vss.demo.board import Board, percentile
 from vss.demo.children import Children, usable_cores
-from vss.demo.clips import cached_clips
 from vss.demo.cluster import child_environment, demo_settings, model_settings
 from vss.demo.live import View
 from vss.demo.pace import camera_fps, first_image, measured_fps
 from vss.demo.pictures import write_pictures
+from vss.demo.scene.clips import cached_clips
 from vss.demo.show import Played, Show
 from vss.demo.summary import Summary, WorkerResult, problems_of
 from vss.demo.watcher import Watcher
@@ -31,9 +31,9 @@ from vss.model_store.resolve import resolve_model
 from vss.model_store.tasks.detection.detector import Detector
 from vss.schemas.topics import CATALOGUE, FRAMES
 from vss.streams.topic_admin import create_topics
-from vss.workers.audit import audit
+from vss.workers.checks.audit import audit
+from vss.workers.redis_view.reader import ResultView
 from vss.workers.service import consumer_group
-from vss.workers.view import ResultView
 
 # Scenes the model was not trained on.
 SEEDS = (3, 11)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vss.workers.audit import AuditReport
+from vss.workers.checks.audit import AuditReport
 
 
 @dataclass(frozen=True, slots=True)

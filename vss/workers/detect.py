@@ -18,13 +18,13 @@ from vss.model_store.tasks.detection.detector import Detections, Detector, Pictu
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.events import DETECTION_TYPE, DetectionEvent, SourceCoordinates
 from vss.schemas.frame import FrameHeader
-from vss.workers.step import Result, Unfinished
+from vss.workers.loop.step import Result, Unfinished
 
 _SECONDS_DIGITS: Final = 6
 
 
 class DetectStep:
-    """Detects objects in frames (see `vss.workers.step.Step`).
+    """Detects objects in frames (see `vss.workers.loop.step.Step`).
 
     Args:
         detector: What detects; closed with the step.

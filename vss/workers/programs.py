@@ -9,9 +9,9 @@ from vss.metrics import Metrics
 from vss.model_store.resolve import resolve_model
 from vss.model_store.tasks.detection.detector import Detector
 from vss.schemas import topics
-from vss.workers.cache import cache_step, view_topics
-from vss.workers.cache_rebuild import rebuild_view
 from vss.workers.detect import DetectStep
+from vss.workers.redis_view.rebuild import rebuild_view
+from vss.workers.redis_view.step import cache_step, view_topics
 from vss.workers.service import consumer_group, serve
 
 

@@ -18,8 +18,8 @@ from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
 from vss.workers.commit_thread import CommitThread
 from vss.workers.endpoint import Endpoint
-from vss.workers.loop import Loop
-from vss.workers.step import Step
+from vss.workers.loop.loop import Loop
+from vss.workers.loop.step import Step
 
 
 def consumer_group(settings: Settings, step: str) -> str:

@@ -12,8 +12,8 @@ from vss.config import RedisSettings
 from vss.errors import CacheUnavailable
 from vss.metrics import Metrics
 from vss.schemas.envelope import Record
-from vss.workers.redis_link import connect, translated, unavailable
-from vss.workers.view_keys import ViewKeys
+from vss.workers.redis_view.keys import ViewKeys
+from vss.workers.redis_view.link import connect, translated, unavailable
 
 # Within a partition the higher offset is newer. Two cases have no common count of offsets:
 # - After a topic has grown, a camera's key may live in another partition: the later Kafka timestamp is newer.

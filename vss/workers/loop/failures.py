@@ -9,7 +9,7 @@ from vss.logs import Logger
 from vss.metrics import Metrics
 from vss.schemas.envelope import Outcome, OutcomeKind, Record
 from vss.streams.dead_letters import dead_letter
-from vss.workers.step import Pending, Result, Step, Unfinished
+from vss.workers.loop.step import Pending, Result, Step, Unfinished
 
 _PAUSE_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
 
-from vss.demo.scene import Scene
+from vss.demo.scene.scene import Scene
 
 # Fast to encode and fast to decode; the demo has better use for the processor.
 _OPTIONS = {"crf": "20", "preset": "superfast", "tune": "fastdecode"}

@@ -18,8 +18,8 @@ from vss.errors import MalformedEvent, MissingKey, RecordTooLarge, VssError
 from vss.metrics import Metrics
 from vss.schemas.envelope import Outcome, OutcomeKind, Record
 from vss.schemas.topics import Topic, result_topics
-from vss.workers.step import Pending, Result
-from vss.workers.view_writer import ViewEntry, ViewWriter
+from vss.workers.loop.step import Pending, Result
+from vss.workers.redis_view.writer import ViewEntry, ViewWriter
 
 _TEXT_LIMIT_BYTES = 1024
 
@@ -68,7 +68,7 @@ class EntryMaker:
 
 
 class CacheStep:
-    """Takes each result into the view (see `vss.workers.step.Step`).
+    """Takes each result into the view (see `vss.workers.loop.step.Step`).
 
     Args:
         writer: Where to.

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from vss.schemas.envelope import Commit, Outcome, Record, TopicPartition
-from vss.workers.step import Pending
+from vss.workers.loop.step import Pending
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from vss.logs import Logger
 from vss.metrics import Metrics
 from vss.schemas.envelope import Record
 from vss.streams.log_reader import LogReader
-from vss.workers.cache import EntryMaker, entry_maker, view_topics
-from vss.workers.view_writer import ViewEntry, ViewWriter
+from vss.workers.redis_view.step import EntryMaker, entry_maker, view_topics
+from vss.workers.redis_view.writer import ViewEntry, ViewWriter
 
 
 @dataclass(frozen=True, slots=True)

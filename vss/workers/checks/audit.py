@@ -26,7 +26,7 @@ from vss.schemas.events import SourceCoordinates
 from vss.schemas.topics import DEAD_LETTERS, FRAMES, SHED, Topic, result_topics
 from vss.streams.dead_letters import reason_of
 from vss.streams.log_reader import LogReader, Span
-from vss.workers.audit_ledger import Ledger
+from vss.workers.checks.audit_ledger import Ledger
 
 _GROUP_SOURCE = "/groups/"
 _POLL_S = 0.25

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.demo.belt import WIDTH, Belt, make_belt
-from vss.demo.light import Light
-from vss.demo.parts import CLASSES
-from vss.demo.surroundings import make_rollers, make_surroundings
+from vss.demo.scene.belt import WIDTH, Belt, make_belt
+from vss.demo.scene.light import Light
+from vss.demo.scene.parts import CLASSES
+from vss.demo.scene.surroundings import make_rollers, make_surroundings
 
 Frame = NDArray[np.uint8]
 """(H, W, 3) uint8 BGR."""

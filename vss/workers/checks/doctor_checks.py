@@ -12,8 +12,8 @@ from vss.model_store.backends.onnx import usable_providers
 from vss.model_store.resolve import resolve_model
 from vss.streams.hand_over import read_hand_over
 from vss.streams.topic_admin import TopicAdmin
-from vss.workers.doctor import Check, Doubt
-from vss.workers.redis_link import address, connect, translated
+from vss.workers.checks.doctor import Check, Doubt
+from vss.workers.redis_view.link import address, connect, translated
 from vss.workers.service import consumer_group
 
 _LITTLE_BYTES = 1 << 30

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.demo.parts import CLASSES, Plane, draw_shape
-from vss.demo.shading import FINISHES, Sprite, shade
+from vss.demo.scene.parts import CLASSES, Plane, draw_shape
+from vss.demo.scene.shading import FINISHES, Sprite, shade
 
 WIDTH = 300
 """Pixels across the belt."""

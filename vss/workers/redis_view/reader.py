@@ -19,8 +19,8 @@ from vss.codecs.events import decode_event
 from vss.config import RedisSettings
 from vss.schemas.events import DetectionEvent
 from vss.schemas.topics import DETECTIONS, Topic
-from vss.workers.redis_link import connect, translated
-from vss.workers.view_keys import FIELDS, ViewKeys
+from vss.workers.redis_view.keys import FIELDS, ViewKeys
+from vss.workers.redis_view.link import connect, translated
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.demo.parts import OVERSAMPLING, Plane, Shape
+from vss.demo.scene.parts import OVERSAMPLING, Plane, Shape
 
 Colour = NDArray[np.float32]
 """(3,) float32 BGR, 0..1."""

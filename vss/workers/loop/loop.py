@@ -24,11 +24,11 @@ from vss.schemas.envelope import Commit, Outcome, Record, TopicPartition
 from vss.streams.checkpoint import Checkpoint
 from vss.streams.micro_batch import MicroBatcher
 from vss.streams.ports import Sink, Source
-from vss.workers.failures import OutcomeMaker
-from vss.workers.loop_report import LoopReport
-from vss.workers.shedding import Shedder
-from vss.workers.step import Done, Pending, Step, Unfinished
-from vss.workers.under_way import Batch, Settled, Transaction
+from vss.workers.loop.failures import OutcomeMaker
+from vss.workers.loop.report import LoopReport
+from vss.workers.loop.shedding import Shedder
+from vss.workers.loop.step import Done, Pending, Step, Unfinished
+from vss.workers.loop.under_way import Batch, Settled, Transaction
 
 _POLL_S = 0.25
 _BACKOFF_S = 0.1

@@ -14,7 +14,7 @@ from vss.errors import VssError
 from vss.model_store.tasks.detection.detector import Detections
 from vss.model_store.tasks.detection.picture import Picture
 from vss.schemas.events import DetectedObject
-from vss.workers.offline_inputs import BadInput, InputFile, InputPicture
+from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
 
 BATCH: Final = 8
 # Of one batch; two are in memory at once. A batch of 4K frames is then two of them.

@@ -1,0 +1,1 @@
+"""The loop: the one place that polls, calls a step, commits and handles failure."""

@@ -1,0 +1,1 @@
+"""The same detection without Kafka: pictures in, objects and annotated copies out."""
