@@ -16,8 +16,8 @@ from vss.metrics import Metrics
 from vss.schemas import topics as catalogue
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
-from vss.workers.commit_thread import CommitThread
 from vss.workers.endpoint import Endpoint
+from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.loop import Loop
 from vss.workers.loop.step import Step
 
