@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -77,11 +78,12 @@ def test_a_users_tuning_wins_over_ours() -> None:
 )  # fmt: skip
 def test_a_property_that_would_break_a_promise_is_refused_with_what_to_do_instead(name: str) -> None:
     kafka = settings(**{name: "x"})
-    for make in (
+    makers: list[Callable[[], object]] = [
         lambda: consumer_config(kafka, group="g"),
         lambda: transactional_config(kafka, transactional_id="t"),
         lambda: publisher_config(kafka),
-    ):
+    ]
+    for make in makers:
         with pytest.raises(ConfigError, match=name.replace(".", r"\.")) as raised:
             make()
         assert raised.value.fix

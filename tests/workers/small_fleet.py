@@ -172,6 +172,13 @@ class Fleet:
         self.written[partition].append((value, old))
 
     def join(self) -> Worker:
+        worker = self.make()
+        worker.loop.start(worker.stop)
+        self.workers.append(worker)
+        return worker
+
+    def make(self) -> Worker:
+        """A worker that has not joined."""
         source, sink = InMemorySource(self.broker, group=GROUP), InMemorySink(self.broker)
         committer = DeferredExecutor()
         loop = Loop(
@@ -188,10 +195,7 @@ class Fleet:
             clock=self.clock,
             logger=SILENT,
         )
-        worker = Worker(loop, source, sink, committer, threading.Event())
-        loop.start(worker.stop)
-        self.workers.append(worker)
-        return worker
+        return Worker(loop, source, sink, committer, threading.Event())
 
     def turn(self, worker: Worker) -> None:
         """One turn, unless the worker is in the middle of one. An error of ours is the end of the process."""
@@ -273,6 +277,7 @@ class Fleet:
                 self.join()
             for worker in list(self.workers):
                 self.turn(worker)
+                worker.committer.run_next()
             if len(self.outcomes()) == sum(len(values) for values in self.written.values()):
                 break
         for zombie in self.zombies:
