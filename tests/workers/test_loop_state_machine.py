@@ -181,5 +181,5 @@ class FleetMachine(RuleBasedStateMachine):
 
 TestLoopStateMachine = FleetMachine.TestCase
 TestLoopStateMachine.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
