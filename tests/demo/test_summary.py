@@ -21,6 +21,7 @@ REPORT = AuditReport(
     shed=0,
     dead_letters=0,
     missing=0,
+    not_reached=0,
     doubled=0,
     stray=0,
     unreadable=0,

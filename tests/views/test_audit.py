@@ -154,6 +154,24 @@ def test_an_audit_that_waited_in_vain_says_so(kafka: KafkaSettings, writer: Comm
     assert report.missing == 1
 
 
+def test_what_waits_for_a_worker_is_told_from_what_is_lost(
+    kafka: KafkaSettings, writer: CommittedWriter, frames: str
+) -> None:
+    writer.write([frame_message(kafka)] * 4, partition=0)
+    writer.write([event_of(kafka, SourceCoordinates(frames, 0, 0))])
+    commit(kafka, TopicPartition(frames, 0), Commit(1))
+    waiting = audit(kafka, group=GROUP)
+    assert (waiting.missing, waiting.not_reached, waiting.waits, waiting.holds) == (3, 3, True, False)
+    shown = run_audit(kafka, "--group", GROUP)
+    assert "3 records still wait for a worker" in shown.output
+    assert "broken" not in shown.output
+
+    commit(kafka, TopicPartition(frames, 0), Commit(3))
+    lost = audit(kafka, group=GROUP)
+    assert (lost.missing, lost.not_reached, lost.waits, lost.holds) == (3, 1, False, False)
+    assert "broken" in run_audit(kafka, "--group", GROUP).output
+
+
 def test_an_outcome_in_a_transaction_that_is_being_decided_is_waited_for(
     kafka: KafkaSettings, writer: CommittedWriter, frames: str
 ) -> None:

@@ -32,6 +32,8 @@ def status(ctx: click.Context, folder: Path, as_json: bool) -> None:
     else:
         for server in servers:
             click.echo(_line(server))
+        if not any(server.running for server in servers):
+            click.secho("# start them with `vss up`", dim=True, err=True)
     started = [server for server in servers if server.port is not None]
     ctx.exit(0 if started and all(server.answering for server in started) else 1)
 

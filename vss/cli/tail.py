@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -48,6 +49,8 @@ def tail(settings: Settings, topic: str, from_beginning: bool, number: int | Non
     with LogReader(settings.kafka) as reader:
         spans = reader.spans([known[topic].name(settings.kafka.topic_prefix)])
         starts = {p: span.low if from_beginning else span.end for p, span in spans.items()}
+        if all(starts[p] >= span.end for p, span in spans.items()):
+            _say_what_is_waited_for(known[topic].name(settings.kafka.topic_prefix), from_beginning=from_beginning)
         for records in reader.follow(starts):
             chosen = records if number is None else records[: number - shown]
             if chosen:
@@ -55,6 +58,13 @@ def tail(settings: Settings, topic: str, from_beginning: bool, number: int | Non
                 shown += len(chosen)
             if shown == number:
                 return
+
+
+def _say_what_is_waited_for(name: str, *, from_beginning: bool) -> None:
+    """Tells a person, who would otherwise look at nothing, that nothing has come yet."""
+    if sys.stderr.isatty():
+        older = "" if from_beginning else "; --from-beginning shows what is there already"
+        click.secho(f"# waiting for new records in {name}{older}", dim=True, err=True)
 
 
 def _json_lines(topic: Topic) -> Callable[[Sequence[Record]], None]:

@@ -50,6 +50,7 @@ class AuditReport:
         shed: Outcomes that are shed notes.
         dead_letters: Outcomes that are dead letters.
         missing: Records without an outcome.
+        not_reached: Those of them that the group has yet to commit: they wait for a worker, and are not lost.
         doubled: Records with more than one.
         stray: Outcomes of offsets at which the input holds no record.
         unreadable: Records of the outcome topics that are no outcomes.
@@ -68,6 +69,7 @@ class AuditReport:
     shed: int
     dead_letters: int
     missing: int
+    not_reached: int
     doubled: int
     stray: int
     unreadable: int
@@ -82,6 +84,11 @@ class AuditReport:
     def holds(self) -> bool:
         """Whether every record has exactly one outcome and no outcome lacks its record."""
         return self.missing == self.doubled == self.stray == 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is wrong but that the group has not come to the input's end yet."""
+        return 0 < self.missing == self.not_reached and self.doubled == self.stray == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,8 @@ class Audit:
         with log as reader:
             ledger, oldest_ms = self._read_input(reader)
             caught_up = self._wait(reader, ledger, wait_s) if wait_s > 0 else None
+            # Asked before the outcomes are read: what the group had committed by now must have one there.
+            reached = reader.committed(self._group, list(ledger.positions()))
             patience = Deadline.after(self._settings.transaction_timeout_ms / 1000 + 2, self._clock)
             spans = reader.decided_spans(list(self._kinds), patience)
             starts = self._starts(reader, spans, oldest_ms)
@@ -165,6 +174,7 @@ class Audit:
             shed=tally.kinds[OutcomeKind.SHED],
             dead_letters=tally.kinds[OutcomeKind.DEAD_LETTER],
             missing=ledger.missing(),
+            not_reached=ledger.missing_from(reached),
             doubled=ledger.doubled(),
             stray=ledger.stray(),
             unreadable=tally.unreadable,

@@ -64,6 +64,14 @@ class Ledger:
         """How many records have no outcome."""
         return sum(marks.count(_RECORD) for marks in self._marks.values())
 
+    def missing_from(self, positions: Mapping[TopicPartition, int | None]) -> int:
+        """How many of them lie at or behind a position of their partition; all where it has none."""
+        found = 0
+        for partition, marks in self._marks.items():
+            place = (positions.get(partition) or 0) - self._lows[partition]
+            found += marks.count(_RECORD, max(0, place))
+        return found
+
     def doubled(self) -> int:
         """How many records have more than one outcome."""
         return self._number(_DOUBLED)
