@@ -56,6 +56,7 @@ $(BIN)/python:
 
 # A file a set of packages: made anew when its lock file changes. The larger set holds the smaller one.
 $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
+	@test -f $(VENV)/.dev || echo "installing the packages of the demo into $(VENV): a minute or two, and only once …"
 	@test -f $(VENV)/.dev || $(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/demo.txt
 	@$(BIN)/pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
