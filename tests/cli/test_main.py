@@ -148,3 +148,14 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run("--version") == 0
     assert capsys.readouterr().out == f"vss, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["bench", "models", "topics", "worker"])
+def test_a_groups_help_shows_what_its_commands_do_in_whole_sentences(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(name, "--help") == 0
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands

@@ -151,7 +151,7 @@ def accuracy(settings: Settings, spec: str, folder: Path, reference: Path | None
         )
 
 
-@bench.command(epilog=MEMORY_EXAMPLES)
+@bench.command(epilog=MEMORY_EXAMPLES, short_help="Measure how much memory a detection worker holds.")
 @model_option
 @size_option
 @video_option

@@ -98,9 +98,13 @@ def camera(
             }
             click.echo(json.dumps(document))
         else:
+            # What was up or away until somebody ended it is neither now.
+            ended = {"up": "stopped", "down": "stopped while its source was away"}.get(
+                report.state.value, report.state.value
+            )
             dropped = ", ".join(f"{count} dropped ({reason})" for reason, count in sorted(frames.dropped.items()))
             click.echo(
-                f"{report.id}: {report.state.value}, {frames.captured} frames captured, {frames.published} published"
+                f"{report.id}: {ended}, {frames.captured} frames captured, {frames.published} published"
                 + (f", {dropped}" if dropped else "")
             )
     if len(reports) == 1 and reports[0].error is not None:

@@ -41,7 +41,7 @@ def models() -> None:
     """Add, list and show models of the store."""
 
 
-@models.command(epilog=ADD_EXAMPLES)
+@models.command(epilog=ADD_EXAMPLES, short_help="Check an ONNX file and copy it into the store.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Of the model; a new file under a known name is its next version.")
 @click.option("--labels", metavar="FILE|A,B,…", help="Class names by class id: a file with one a line, or a list.")
@@ -95,7 +95,7 @@ def list_(settings: Settings, as_json: bool) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-@models.command(epilog=SHOW_EXAMPLES)
+@models.command(epilog=SHOW_EXAMPLES, short_help="Check a model, load it, and show what it is.")
 @click.argument("model", metavar="NAME[@VERSION]|FILE")
 @as_json_option
 @store_options

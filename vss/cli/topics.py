@@ -104,7 +104,7 @@ def list_(settings: Settings, as_json: bool) -> None:
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
-@topics.command(epilog=DESCRIBE_EXAMPLES)
+@topics.command(epilog=DESCRIBE_EXAMPLES, short_help="Describe topics, and where they drifted.")
 @names_argument
 @json_option
 @fleet_options

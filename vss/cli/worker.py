@@ -50,7 +50,7 @@ def worker() -> None:
     """Run a worker. Start more of the same to share the load."""
 
 
-@worker.command(epilog=DETECT_EXAMPLES)
+@worker.command(epilog=DETECT_EXAMPLES, short_help="Detect objects in frames, one event a frame.")
 @click.option("--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file.")
 @click.option("--max-age-ms", type=float, metavar="MS", help="Shed older frames with a note.  [default: never]")
 @worker_options
@@ -71,7 +71,7 @@ def detect(
     run_detect(settings, spec=spec, metrics_port=metrics_port)
 
 
-@worker.command(epilog=CACHE_EXAMPLES)
+@worker.command(epilog=CACHE_EXAMPLES, short_help="Keep the latest results in Redis.")
 @click.option("--ttl", type=int, metavar="SECONDS", help="How long a result stays readable.  [default: 3600]")
 @click.option("--rebuild", is_flag=True, help="Read the results of the last --ttl seconds into Redis first.")
 @worker_options
