@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 import structlog
@@ -46,6 +47,7 @@ def test_a_line_is_for_people_on_a_terminal() -> None:
     with pytest.raises(json.JSONDecodeError):
         json.loads(out.getvalue())
     assert "said" in out.getvalue()
+    assert re.match(r"\x1b\[2m\d\d:\d\d:\d\d\x1b", out.getvalue())
     assert "\x1b[" in out.getvalue()
 
 

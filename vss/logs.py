@@ -36,7 +36,10 @@ def configure(*, level: str = "INFO", json: bool | None = None, stream: TextIO |
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Machines get an instant; a person at a terminal the time on the wall.
+            structlog.processors.TimeStamper(fmt="iso", utc=True)
+            if as_json
+            else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             _mask_secrets,

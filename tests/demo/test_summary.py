@@ -107,7 +107,7 @@ def test_machines_read_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("machine_fps", "expected"),
-    [(300.0, 15.0), (75.0, 15.0), (37.0, 7.0), (20.0, 4.0), (3.0, 1.0)],
+    [(300.0, 15.0), (75.0, 15.0), (37.0, 7.0), (20.0, 4.0), (9.6, 1.5), (3.0, 1.0)],
 )
 def test_cameras_go_no_faster_than_the_machine(machine_fps: float, expected: float) -> None:
     assert camera_fps(machine_fps, cameras=2, most=15.0) == expected

@@ -135,9 +135,14 @@ def test_only_times_of_other_days_show_their_date() -> None:
     record = Record("vss.frames", 0, 7, b"gate", b"", (), int(moment.timestamp() * 1000))
     columns = columns_of(FRAMES)
     assert row(record, columns, today=date(2026, 3, 1))[:3] == ("12:30:15.250", "0@7", "gate")
-    assert row(record, columns, today=date(2026, 3, 2))[0] == "2026-03-01 12:30:15"
+    assert row(record, columns, today=date(2026, 3, 2))[0] == "03-01 12:30:15"
 
 
 def test_what_would_move_the_cursor_is_not_printed() -> None:
     assert printable("a\x1b[2Jb\r\n") == "a?[2Jb??".replace("?", "\N{REPLACEMENT CHARACTER}")
     assert printable("Kamera Süd") == "Kamera Süd"
+
+
+def test_a_frames_line_fits_into_eighty_characters() -> None:
+    widths = columns_of(FRAMES).widths
+    assert sum(width + 2 for width in widths) + len("123.4 kB") <= 80

@@ -57,8 +57,8 @@ def measured_fps(detector: Detector, image: Image, clock: Clock) -> float:
 
 
 def camera_fps(machine_fps: float, cameras: int, most: float) -> float:
-    """The pace of each camera: `most`, or the whole number that leaves room for all that is not the model."""
+    """The pace of each camera: `most`, or the next half below what leaves room for all that is not the model."""
     fair = machine_fps * _SHARE / cameras
     if fair >= most:
         return most
-    return min(most, max(_LEAST_FPS, float(int(fair))))
+    return min(most, max(_LEAST_FPS, int(fair * 2) / 2))

@@ -112,7 +112,10 @@ def run_demo(
         detector.close()
         fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
         if fps < plan.most_fps:
-            say(f"each camera sends {fps:g} frames/s: the model takes {machine_fps:.1f}/s on this machine")
+            say(
+                f"each camera sends {fps:g} frames/s, which leaves room for all that runs beside the model:"
+                f" it alone takes {machine_fps:.1f}/s here"
+            )
         say("starting the workers")
         _create_topics(settings)
         children = resources.enter_context(Children(folder, environ=child_environment(environ, settings), clock=clock))

@@ -132,7 +132,7 @@ def _local_time(record: Record, today: date) -> str:
         return ""
     moment = datetime.fromtimestamp(record.timestamp_ms / 1000).astimezone()
     clock = f"{moment:%H:%M:%S}"
-    return f"{clock}.{record.timestamp_ms % 1000:03d}" if moment.date() == today else f"{moment:%Y-%m-%d} {clock}"
+    return f"{clock}.{record.timestamp_ms % 1000:03d}" if moment.date() == today else f"{moment:%m-%d} {clock}"
 
 
 def _number(value: int | None) -> str:
@@ -148,7 +148,8 @@ def _text(value: bytes | None) -> str:
 
 
 _FIRST = ("time", "at", "key")
-_FIRST_WIDTHS = (19, 10, 16)
+# With these a frame's line fits into 80 characters.
+_FIRST_WIDTHS = (14, 10, 14)
 _PLAIN = Columns((*_FIRST, "value"), _FIRST_WIDTHS, _plain)
 _COLUMNS: Mapping[str, Columns] = {
     FRAMES.short: Columns(
