@@ -197,6 +197,17 @@ def test_ctrl_c_ends_a_demo_early_with_its_summary(start: Callable[..., Running]
     assert demo.left() == []
 
 
+def test_ctrl_c_while_the_servers_start_ends_a_demo_without_a_word_of_failure(start: Callable[..., Running]) -> None:
+    demo = start("--for", "300", "--json")
+    demo.wait_until(lambda: "starting Kafka" in demo.errors())
+    demo.process.send_signal(signal.SIGINT)
+    code, output, errors = demo.finish()
+    assert code == 130, errors
+    assert output == ""
+    assert "error" not in errors
+    assert demo.left() == []
+
+
 @pytest.mark.slow
 def test_nothing_outlives_a_demo_that_is_killed(start: Callable[..., Running]) -> None:
     demo = start("--for", "300", "--json")

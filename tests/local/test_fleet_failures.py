@@ -52,6 +52,13 @@ def test_a_failed_start_stops_only_what_it_started(tmp_path: Path) -> None:
         fleet.down()
 
 
+def test_ctrl_c_in_a_terminal_does_not_reach_what_formats_kafkas_folder(tmp_path: Path) -> None:
+    environ = fake_java(tmp_path, f"ps -o sid= -p $$ > {tmp_path}/session")
+    with pytest.raises(LocalError, match="Kafka cannot format"):
+        LocalFleet(tmp_path / "fleet", environ=environ).up(redis=False)
+    assert int((tmp_path / "session").read_text()) != os.getsid(0)
+
+
 def test_a_corrupt_data_folder_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     try:

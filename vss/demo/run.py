@@ -86,6 +86,7 @@ def run_demo(
 
     Raises:
         VssError: It could not start; nothing is left running.
+        KeyboardInterrupt: It was ended before there was anything to sum up; nothing is left running.
     """
     folder = plan.folder.absolute()
     video, model = _absolute(plan.video), _absolute(plan.model)
@@ -107,6 +108,7 @@ def run_demo(
             drawing = beside.submit(cached_clips, folder / "scenes", SEEDS if not sources else ())
             resources.enter_context(fleet)
             sources = sources or [str(clip) for clip in drawing.result()]
+        _unless(stop)
         settings = demo_settings(fleet.addresses, of_model)
         machine_fps = measured_fps(detector, image if image is not None else first_image(sources[0]), clock)
         detector.close()
@@ -121,7 +123,9 @@ def run_demo(
         children = resources.enter_context(Children(folder, environ=child_environment(environ, settings), clock=clock))
         redis = resources.enter_context(ResultView.connect(settings.redis, topic_prefix=settings.kafka.topic_prefix))
         watcher = resources.enter_context(Watcher(settings.kafka, CAMERAS, clock=clock, logger=logger))
+        _unless(stop)
         _start_workers(children, spec)
+        _unless(stop)
         show = Show(
             view=view,
             board=Board(watcher, children.of("detect"), redis, clock),
@@ -137,6 +141,11 @@ def run_demo(
             played = show.play()
         say("checking that every frame has one outcome, drawing the pictures")
         return _sum_up(folder, settings, watcher, played, f"{detector.name}@{detector.version}", fps, clock)
+
+
+def _unless(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _prepare(folder: Path) -> None:

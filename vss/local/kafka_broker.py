@@ -155,7 +155,13 @@ class KafkaBroker:
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", CONFIG_FILE]
         try:
             answer = subprocess.run(
-                [*java, *tool], cwd=self.folder, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False
+                [*java, *tool],
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=FORMAT_TIMEOUT_S,
+                check=False,
+                start_new_session=True,  # Ctrl-C in the terminal is for us, and no fault of the folder.
             )
         except subprocess.TimeoutExpired as error:
             raise LocalError(
