@@ -137,7 +137,7 @@ def test_a_video_that_does_not_open(
     ids=" ".join,
 )
 def test_no_broker(vss: Callable[..., Said], nowhere: str, redis_url: str, command: tuple[str, ...]) -> None:
-    said = vss(*command, "--bootstrap-servers", nowhere, "--redis-url", redis_url)
+    said = vss(*command, "--bootstrap-servers", nowhere, env={"VSS_REDIS__URL": redis_url})
     said.is_a_clear_failure()
     assert "vss up" in said.err
     assert nowhere in said.err

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vss.cli.folder_option import folder_option
-from vss.cli.options import fleet_options
+from vss.cli.options import fleet_and_redis_options
 from vss.config import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bri
 @click.option("--model", metavar="NAME[@VERSION]|FILE", help="Load this model as well.")
 @folder_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
-@fleet_options
+@fleet_and_redis_options
 @click.pass_context
 def doctor(ctx: click.Context, settings: Settings, model: str | None, folder: Path, as_json: bool) -> None:
     """Check broker, topics, Redis, runtime and model, and name the fix of each failure.

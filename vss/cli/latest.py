@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vss.cli.options import fleet_options
+from vss.cli.options import redis_options
 from vss.config import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Example:
 @click.command(epilog=EXAMPLES)
 @click.argument("camera", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the event as it stands in Kafka, one line a camera.")
-@fleet_options
+@redis_options
 def latest(settings: Settings, camera: str | None, as_json: bool) -> None:
     """Show the latest result of a camera, from Redis; of all cameras when none is named.
 

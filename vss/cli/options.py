@@ -18,25 +18,41 @@ from vss.logs import configure
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_FLEET_OPTIONS = (
-    click.option("--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."),
-    click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers."),
-    click.option("--redis-url", metavar="URL", help="Redis."),
+_CONFIG = click.option(
+    "--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."
 )
+_KAFKA = click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
+_REDIS = click.option("--redis-url", metavar="URL", help="Redis.")
 
 
 def fleet_options(command: F) -> F:
-    """Adds `--config`, `--bootstrap-servers` and `--redis-url`, which reach the command as one `settings` argument."""
+    """Adds `--config` and `--bootstrap-servers`, which reach the command as one `settings` argument."""
+    return _with_settings(command, _CONFIG, _KAFKA)
 
+
+def redis_options(command: F) -> F:
+    """Adds `--config` and `--redis-url`, which reach the command as one `settings` argument."""
+    return _with_settings(command, _CONFIG, _REDIS)
+
+
+def fleet_and_redis_options(command: F) -> F:
+    """Adds `--config`, `--bootstrap-servers` and `--redis-url`, which reach the command as one `settings` argument."""
+    return _with_settings(command, _CONFIG, _KAFKA, _REDIS)
+
+
+def _with_settings(command: F, *options: Callable[[F], F]) -> F:
     @functools.wraps(command)
-    def wrapped(config: Path | None, bootstrap_servers: str | None, redis_url: str | None, **rest: Any) -> Any:
+    def wrapped(
+        config: Path | None, bootstrap_servers: str | None = None, redis_url: str | None = None, **rest: Any
+    ) -> Any:
         configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
         overrides = nested({"kafka.bootstrap_servers": bootstrap_servers, "redis.url": redis_url})
         return command(settings=settings_with(config, overrides), **rest)
 
-    for option in reversed(_FLEET_OPTIONS):
-        wrapped = option(wrapped)
-    return cast("F", wrapped)
+    decorated = cast("F", wrapped)
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
 
 
 def settings_with(config: Path | None, overrides: dict[str, Any]) -> Settings:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vss.cli.model_options import detector_flags
-from vss.cli.options import fleet_options, override
+from vss.cli.options import fleet_and_redis_options, fleet_options, override
 from vss.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,7 +31,9 @@ def worker_options(command: F) -> F:
     """Adds what every worker takes."""
     options = (
         click.option("--group", help="Consumer group; workers of a group share the partitions."),
-        click.option("--max-batch", type=int, metavar="N", help="Records in a micro-batch.  [default: 32]"),
+        click.option(
+            "--max-batch", type=int, metavar="N", help="Records in a micro-batch.  [default: 32 frames, 256 results]"
+        ),
         click.option(
             "--metrics-port",
             type=int,
@@ -42,7 +44,7 @@ def worker_options(command: F) -> F:
     )
     for option in reversed(options):
         command = option(command)
-    return fleet_options(command)
+    return command
 
 
 @click.group()
@@ -54,6 +56,7 @@ def worker() -> None:
 @click.option("--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file.")
 @click.option("--max-age-ms", type=float, metavar="MS", help="Shed older frames with a note.  [default: never]")
 @worker_options
+@fleet_options
 @detector_flags
 def detect(
     settings: Settings,
@@ -75,6 +78,7 @@ def detect(
 @click.option("--ttl", type=int, metavar="SECONDS", help="How long a result stays readable.  [default: 3600]")
 @click.option("--rebuild", is_flag=True, help="Read the results of the last --ttl seconds into Redis first.")
 @worker_options
+@fleet_and_redis_options
 def cache(
     settings: Settings,
     ttl: int | None,
