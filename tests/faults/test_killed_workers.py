@@ -64,6 +64,20 @@ def test_killed_detectors_lose_and_double_no_frame(
     assert audit(rig.kafka, group=rig.group, wait_s=30).holds
 
 
+def test_a_killed_worker_with_a_real_model_loses_and_doubles_no_frame(
+    make_rig: Callable[..., Rig], shared_data: Path
+) -> None:
+    rig = make_rig(model=shared_data / "models" / "yolox_nano.onnx", max_batch=4)
+    rig.publish([rig.frame(seq, f"camera-{seq % 16}") for seq in range(60)])
+    rig.start_worker()
+    rig.wait_served({0: 1}, patience_s=60)  # in the middle of the work
+    rig.kill(rig.workers[0])
+    for _ in range(2):
+        rig.start_worker()
+    rig.wait_working()
+    assert len(rig.exactly_once(60)) == 60
+
+
 def test_a_worker_that_was_frozen_and_wakes_up_doubles_nothing(make_rig: Callable[..., Rig]) -> None:
     """It has lost its partitions without knowing, with work under way: what it commits now must be refused."""
     rig = make_rig(work_ms=100)
