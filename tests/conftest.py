@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from vss.local.fleet import LocalFleet
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """Commands set up logging for their process; the next test's level must not be theirs."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -250,9 +250,11 @@ def test_an_unwritable_cache_is_an_error_with_a_fix(tmp_path: Path, mirror: Mirr
 
 
 FETCH_SLOWLY = """
+import signal
 import sys
 from pathlib import Path
 from vss.local.jars import Jar, JarCache, JarLock
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite runs in the background
 folder, address, path, size = sys.argv[1:]
 lock = JarLock("4.3.0", (Jar(path, "0" * 64, int(size)),))
 JarCache(Path(folder), lock, repository=lambda: address, out=sys.stderr).ensure()

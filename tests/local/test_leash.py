@@ -17,9 +17,11 @@ from vss.local.process import ProcessId
 
 # An owner that starts `sleep` on a leash, tells its pid, and does what it is told.
 OWNER = """
+import signal
 import os, sys, time
 from pathlib import Path
 from vss.local.launch import launch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite runs in the background
 launched = launch(["sleep", "600"], working_folder=Path(sys.argv[1]), log_file=Path(sys.argv[1]) / "log", owned=True)
 if sys.argv[2] == "fork" and os.fork() == 0:
     os.close(1)
