@@ -18,6 +18,8 @@ from vss.workers.checks.audit import audit
 
 KILLS = 5
 SERVED_AGAIN_WITHIN_S = 10.0
+# With the classic protocol a rebalance waits for each dead member's session, so two kills in a row take two of them.
+SERVED_AGAIN_CLASSIC_S = 20.0
 
 
 def keep_killing(rig: Rig, rng: random.Random) -> list[float]:
@@ -47,7 +49,8 @@ def test_killed_workers_lose_and_double_no_frame(
     orphaned_s = keep_killing(rig, rng)
     events = rig.exactly_once()
     assert len(events) > 100
-    assert max(orphaned_s) < SERVED_AGAIN_WITHIN_S, orphaned_s
+    limit_s = SERVED_AGAIN_CLASSIC_S if protocol == "classic" else SERVED_AGAIN_WITHIN_S
+    assert max(orphaned_s) < limit_s, f"{orphaned_s}\n{rig.logs()}"
     # The fleet's own judge says the same.
     report = audit(rig.kafka, group=rig.group, wait_s=30)
     assert report.holds
@@ -60,7 +63,7 @@ def test_killed_detectors_lose_and_double_no_frame(
     rig = make_rig(model=tiny_detector)
     orphaned_s = keep_killing(rig, rng)
     assert len(rig.exactly_once()) > 100
-    assert max(orphaned_s) < SERVED_AGAIN_WITHIN_S, orphaned_s
+    assert max(orphaned_s) < SERVED_AGAIN_WITHIN_S, f"{orphaned_s}\n{rig.logs()}"
     assert audit(rig.kafka, group=rig.group, wait_s=30).holds
 
 
