@@ -9,7 +9,7 @@ WORKERS ?= 2
 # A video and a model of your own: make demo VIDEO=gate.mp4 MODEL=yolo.onnx
 DEMO_OPTIONS = --for $(FOR) $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)')
 
-.PHONY: help demo setup test test-all lint format bench reference lock clean
+.PHONY: help demo setup test test-slow test-all lint format bench reference lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,10 @@ setup: $(VENV)/.dev ## Prepare .venv with everything the tests need
 test: $(VENV)/.dev ## Run the tests (under 15 minutes)
 	$(BIN)/pytest -n $(WORKERS) -m "not slow"
 
-test-all: $(VENV)/.dev ## Run the tests and the slow suites
-	$(BIN)/pytest -n $(WORKERS)
+test-slow: $(VENV)/.dev ## Run the suites that take longer
+	$(BIN)/pytest -n $(WORKERS) -m slow
+
+test-all: test test-slow ## Run all tests
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .

@@ -173,16 +173,23 @@ def renewed(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{PAGES[page]()}\n{END}{after}"
 
 
-def main() -> None:
-    """Renews every page and says which ones changed."""
+def main(arguments: list[str]) -> int:
+    """Renews every page and says which ones changed; with `--check` it only says which ones would, and returns 1."""
+    changed = 0
     for page in PAGES:
         path = DOCS / page
         text = path.read_text()
         new = renewed(page, text)
-        if new != text:
+        if new == text:
+            continue
+        changed += 1
+        if "--check" in arguments:
+            sys.stdout.write(f"docs/{page} is out of date; run `python scripts/make_reference.py`\n")
+        else:
             path.write_text(new)
             sys.stdout.write(f"changed docs/{page}\n")
+    return int(changed > 0 and "--check" in arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -30,7 +30,7 @@ class Running:
 
     process: subprocess.Popen[str]
     out: Path
-    descendants: set[int] = field(default_factory=set)
+    descendants: set[psutil.Process] = field(default_factory=set)
 
     def finish(self, timeout_s: float = 200.0) -> tuple[int, str, str]:
         """Waits for its end; remembers every process it ever had."""
@@ -45,7 +45,7 @@ class Running:
     def look(self) -> None:
         """Remembers its processes of now."""
         try:
-            self.descendants |= {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+            self.descendants |= set(psutil.Process(self.process.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             return
 
@@ -73,9 +73,9 @@ class Running:
             if "leash.py" not in " ".join(child.cmdline()) and "detect" in child.cmdline()
         ]
 
-    def left(self) -> list[int]:
-        """Processes of it that live on."""
-        return [pid for pid in self.descendants if psutil.pid_exists(pid) and _alive(pid)]
+    def left(self) -> list[psutil.Process]:
+        """Processes of it that live on; one that was given a dead one's pid is not taken for it."""
+        return [process for process in self.descendants if _alive(process)]
 
 
 @pytest.fixture
@@ -243,8 +243,8 @@ def _frames_flow(demo: Running) -> bool:
     return "running:" in demo.errors()
 
 
-def _alive(pid: int) -> bool:
+def _alive(process: psutil.Process) -> bool:
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
