@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from vss.errors import SourceUnavailable
-from vss.masking import mask_text
 from vss.workers.camera.container_stream import ContainerStream
+from vss.workers.camera.network_source import NetworkSource
 from vss.workers.camera.source import Shot
 
 
 @dataclass(frozen=True, slots=True)
-class HttpStream:
-    """See `vss.workers.camera.source.Source`.
-
-    Attributes:
-        url: `http://` or `https://`; may hold a password.
-        timeout_s: Silence after which the camera has dropped.
-    """
-
-    url: str = field(repr=False)
-    timeout_s: float
-
-    @property
-    def name(self) -> str:
-        """The URL without secrets."""
-        return mask_text(self.url)
-
-    @property
-    def live(self) -> bool:
-        """A camera does not wait."""
-        return True
+class HttpStream(NetworkSource):
+    """See `vss.workers.camera.source.Source`; `url` is `http://` or `https://`."""
 
     def open(self) -> _WithoutTime:
         """See `Source.open`."""
-        return _WithoutTime(
-            ContainerStream(
-                self.url, self._unavailable, live=True, options={"user_agent": "vss"}, timeout_s=self.timeout_s
-            )
-        )
-
-    def _unavailable(self, why: str) -> SourceUnavailable:
-        return SourceUnavailable(f"{self.name}: {why}", fix="check the camera's address, user and password")
+        return _WithoutTime(self.stream({"user_agent": "vss"}))
 
 
 class _WithoutTime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -88,31 +89,41 @@ def run_cameras(
                 metrics_port, registry=metrics.registry, health=list, readiness=readiness, logger=logger
             )
             resources.callback(endpoint.close)
-        for camera in cameras:
-            camera.start()
-        while not stop.is_set() and not all(camera.ended for camera in cameras):
-            # Deliveries are reported here, too, for a camera whose source is silent.
-            for publisher in publishers.values():
-                publisher.poll(_POLL_S / len(publishers))
-        for camera in cameras:
-            camera.stop()
-        deadline = Deadline.after(_STOP_S, clock)
-        for camera in cameras:
-            camera.join(deadline)
-        for publisher in publishers.values():
-            publisher.close()
+        _run_until_over(cameras, list(publishers.values()), stop, clock)
     ended = failed | {camera.id: camera.report() for camera in cameras}
     for camera in cameras:
-        frames = ended[camera.id].frames
-        logger.info(
-            "camera stopped",
-            camera=camera.id,
-            state=ended[camera.id].state.value,
-            captured=frames.captured,
-            published=frames.published,
-            dropped=frames.dropped,
-        )
+        _say_how_it_ended(ended[camera.id], logger)
     return [ended[config.id] for config in configs]
+
+
+def _run_until_over(
+    cameras: Sequence[Camera], publishers: Sequence[KafkaPublisher], stop: threading.Event, clock: Clock
+) -> None:
+    """Starts the cameras, waits until all have ended or `stop` is set, and brings what is left to Kafka."""
+    for camera in cameras:
+        camera.start()
+    while not stop.is_set() and not all(camera.ended for camera in cameras):
+        # Deliveries are reported here, too, for a camera whose source is silent.
+        for publisher in publishers:
+            publisher.poll(_POLL_S / len(publishers))
+    for camera in cameras:
+        camera.stop()
+    deadline = Deadline.after(_STOP_S, clock)
+    for camera in cameras:
+        camera.join(deadline)
+    for publisher in publishers:
+        publisher.close()
+
+
+def _say_how_it_ended(report: CameraReport, logger: Logger) -> None:
+    logger.info(
+        "camera stopped",
+        camera=report.id,
+        state=report.state.value,
+        captured=report.frames.captured,
+        published=report.frames.published,
+        dropped=report.frames.dropped,
+    )
 
 
 def _recognise(configs: Sequence[CameraConfig], logger: Logger) -> tuple[dict[str, Source], dict[str, CameraReport]]:
