@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
-from vss.cli.options import nested, override, settings_with
-from vss.config import Settings
-from vss.logs import configure
+from vss.cli.options import CONFIG_OPTION, KAFKA_OPTION, with_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,10 +22,6 @@ _SETTINGS = {
     "max_detections": "model.max_detections",
 }
 _STORE_OPTION = click.option("--store", metavar="FOLDER", help="Folder of the model store.  [default: models]")
-_STORE_OPTIONS = (
-    click.option("--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."),
-    _STORE_OPTION,
-)
 _DETECTOR_OPTIONS = (
     click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
     click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core."),
@@ -44,33 +36,17 @@ _DETECTOR_OPTIONS = (
 
 def store_options(command: F) -> F:
     """Adds `--config` and `--store`, which reach the command as one `settings` argument."""
-    return _with_settings(command, _STORE_OPTIONS)
+    return with_settings(command, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
 
 
 def detector_options(command: F) -> F:
     """Adds what `store_options` adds and how a detector runs; all of it reaches the command as `settings`."""
-    return _with_settings(command, _DETECTOR_OPTIONS + _STORE_OPTIONS)
+    return with_settings(command, *_DETECTOR_OPTIONS, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
 
 
-def detector_flags(command: F) -> F:
-    """Adds how a detector runs to a command that has its settings from `fleet_options`, which comes above this."""
-
-    @functools.wraps(command)
-    def wrapped(settings: Settings, **arguments: Any) -> Any:
-        flags = _pop_flags(arguments)
-        return command(settings=override(settings, flags), **arguments)
-
-    return _decorated(wrapped, (*_DETECTOR_OPTIONS, _STORE_OPTION))
-
-
-def _with_settings(command: F, options: tuple[Callable[[F], F], ...]) -> F:
-    @functools.wraps(command)
-    def wrapped(config: Path | None, **arguments: Any) -> Any:
-        configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
-        flags = _pop_flags(arguments)
-        return command(settings=settings_with(config, nested(flags)), **arguments)
-
-    return _decorated(wrapped, options)
+def fleet_detector_options(command: F) -> F:
+    """Adds what `detector_options` adds and `--bootstrap-servers`; all of it reaches the command as `settings`."""
+    return with_settings(command, *_DETECTOR_OPTIONS, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
 
 
 def _pop_flags(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -78,10 +54,3 @@ def _pop_flags(arguments: dict[str, Any]) -> dict[str, Any]:
     classes = flags["model.classes"]
     flags["model.classes"] = tuple(name.strip() for name in classes.split(",")) if classes else None
     return flags
-
-
-def _decorated(command: Callable[..., Any], options: tuple[Callable[[F], F], ...]) -> F:
-    decorated = cast("F", command)
-    for option in reversed(options):
-        decorated = option(decorated)
-    return decorated

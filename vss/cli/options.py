@@ -18,36 +18,48 @@ from vss.logs import configure
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_CONFIG = click.option(
+CONFIG_OPTION = click.option(
     "--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."
 )
-_KAFKA = click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
-_REDIS = click.option("--redis-url", metavar="URL", help="Redis.")
+KAFKA_OPTION = click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
+_REDIS_OPTION = click.option("--redis-url", metavar="URL", help="Redis.")
 
 
 def fleet_options(command: F) -> F:
     """Adds `--config` and `--bootstrap-servers`, which reach the command as one `settings` argument."""
-    return _with_settings(command, _CONFIG, _KAFKA)
+    return with_settings(command, CONFIG_OPTION, KAFKA_OPTION)
 
 
 def redis_options(command: F) -> F:
     """Adds `--config` and `--redis-url`, which reach the command as one `settings` argument."""
-    return _with_settings(command, _CONFIG, _REDIS)
+    return with_settings(command, CONFIG_OPTION, _REDIS_OPTION)
 
 
 def fleet_and_redis_options(command: F) -> F:
     """Adds `--config`, `--bootstrap-servers` and `--redis-url`, which reach the command as one `settings` argument."""
-    return _with_settings(command, _CONFIG, _KAFKA, _REDIS)
+    return with_settings(command, CONFIG_OPTION, KAFKA_OPTION, _REDIS_OPTION)
 
 
-def _with_settings(command: F, *options: Callable[[F], F]) -> F:
+def with_settings(
+    command: F,
+    *options: Callable[[F], F],
+    pop_flags: Callable[[dict[str, Any]], dict[str, Any]] = lambda _arguments: {},
+) -> F:
+    """Adds options, `CONFIG_OPTION` among them, which reach the command as one `settings` argument.
+
+    Args:
+        command: What is run.
+        options: In the order in which `--help` shows them.
+        pop_flags: Takes what further options gave out of the arguments: `{"model.device": "cpu"}`.
+    """
+
     @functools.wraps(command)
     def wrapped(
         config: Path | None, bootstrap_servers: str | None = None, redis_url: str | None = None, **rest: Any
     ) -> Any:
         configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
-        overrides = nested({"kafka.bootstrap_servers": bootstrap_servers, "redis.url": redis_url})
-        return command(settings=settings_with(config, overrides), **rest)
+        overrides = {"kafka.bootstrap_servers": bootstrap_servers, "redis.url": redis_url} | pop_flags(rest)
+        return command(settings=settings_with(config, nested(overrides)), **rest)
 
     decorated = cast("F", wrapped)
     for option in reversed(options):

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from vss.cli.model_options import detector_flags
-from vss.cli.options import fleet_and_redis_options, fleet_options, override
+from vss.cli.model_options import fleet_detector_options
+from vss.cli.options import fleet_and_redis_options, override
 from vss.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,10 +54,9 @@ def worker() -> None:
 
 @worker.command(epilog=DETECT_EXAMPLES, short_help="Detect objects in frames, one event a frame.")
 @click.option("--model", "spec", required=True, metavar="NAME[@VERSION]|FILE", help="A model of the store or a file.")
+@fleet_detector_options
 @click.option("--max-age-ms", type=float, metavar="MS", help="Shed older frames with a note.  [default: never]")
 @worker_options
-@fleet_options
-@detector_flags
 def detect(
     settings: Settings,
     spec: str,
