@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 
-from vss.schemas.envelope import Headers, Record
+from vss.errors import ConfigError
+from vss.schemas.envelope import Headers, Record, TopicPartition
+from vss.streams.kafka_config import translate
+
+
+def is_record(message: Message) -> bool:
+    """Whether a message carries a record; what else the client hands out is passing, and it goes on by itself.
+
+    Raises:
+        ConfigError: The topic does not exist, or this user may not read it.
+        StreamError: The client can do no more.
+    """
+    if (error := message.error()) is None:
+        return True
+    if error.code() != KafkaError._PARTITION_EOF:
+        translated = translate(error, "reading")
+        if isinstance(translated, ConfigError) or error.fatal():
+            raise translated
+    return False
+
+
+def place_of(message: Message) -> TopicPartition:
+    """The partition that a message is of."""
+    return TopicPartition(message.topic() or "", number(message.partition()))
 
 
 def record_of(message: Message) -> Record:

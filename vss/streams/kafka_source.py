@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from vss.config import KafkaSettings
@@ -12,7 +12,7 @@ from vss.errors import BrokerUnavailable, ConfigError, StreamError, TransactionA
 from vss.logs import Logger
 from vss.schemas.envelope import Commit, Record, TopicPartition
 from vss.streams.kafka_config import client, consumer_config, translate
-from vss.streams.kafka_records import number, record_of
+from vss.streams.kafka_records import is_record, place_of, record_of
 from vss.streams.ports import RebalanceListener
 
 # Short, for a stop must not wait for it: whoever asks asks again.
@@ -83,17 +83,8 @@ class KafkaSource:
             error_in_callback, self._callback_error = self._callback_error, None
             raise error_in_callback
         # A first record that was read before its partition changed hands is not of the new assignment.
-        first = [message for message in messages if _place(message) not in self._moved]
-        return [record_of(message) for message in first + more if self._is_record(message)]
-
-    def _is_record(self, message: Message) -> bool:
-        if (error := message.error()) is not None:
-            translated = translate(error, "reading")
-            if isinstance(translated, ConfigError) or error.fatal():
-                raise translated
-            # What is left is passing (a broker went away, a leader moved): librdkafka goes on by itself.
-            return False
-        return _place(message) in self._assigned
+        first = [message for message in messages if place_of(message) not in self._moved]
+        return [record_of(m) for m in first + more if is_record(m) and place_of(m) in self._assigned]
 
     def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         """See `Source.committed`."""
@@ -257,10 +248,6 @@ class KafkaSource:
             del self._assigned[partition], self._positions[partition]
         self._unannounced.difference_update(ours)
         self._consumer.incremental_unassign(partitions)
-
-
-def _place(message: Message) -> TopicPartition:
-    return TopicPartition(message.topic() or "", number(message.partition()))
 
 
 def _kafka(partition: TopicPartition, offset: int = OFFSET_INVALID) -> KafkaPartition:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from vss.clock import Clock, Deadline, SystemClock
@@ -17,7 +17,7 @@ from vss.errors import BrokerUnavailable, ConfigError
 from vss.logs import Logger, get_logger
 from vss.schemas.envelope import Record, TopicPartition
 from vss.streams.kafka_config import client, reader_config, translate
-from vss.streams.kafka_records import number, record_of
+from vss.streams.kafka_records import is_record, number, place_of, record_of
 
 _BATCH = 512
 _POLL_S = 0.05
@@ -62,6 +62,8 @@ class LogReader:
         self._servers = settings.bootstrap_servers
         self._logger = logger if logger is not None else get_logger("reader")
         self._consumer: Consumer = client(Consumer, self._config, self._logger)
+        # What asks where a group is, by group: a client takes longer to connect than its question does.
+        self._askers: dict[str, Consumer] = {}
 
     def __enter__(self) -> LogReader:
         return self
@@ -111,14 +113,11 @@ class LogReader:
 
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int | None]:
         """Where a consumer group is; None where it never committed. Open transactions on its offsets are waited for."""
-        member = client(Consumer, self._config | {"group.id": group}, self._logger)
-        try:
-            asked = [KafkaPartition(p.topic, p.partition) for p in partitions]
-            found = self._call(
-                lambda: member.committed(asked, timeout=self._patience_s), f"asking where group {group} is"
-            )
-        finally:
-            member.close()
+        if group not in self._askers:
+            self._askers[group] = client(Consumer, self._config | {"group.id": group}, self._logger)
+        asker = self._askers[group]
+        asked = [KafkaPartition(p.topic, p.partition) for p in partitions]
+        found = self._call(lambda: asker.committed(asked, timeout=self._patience_s), f"asking where group {group} is")
         for entry in found:
             if entry.error is not None:
                 raise translate(entry.error, f"asking where group {group} is")
@@ -161,12 +160,12 @@ class LogReader:
                 )
             records = []
             for message in messages:
-                partition = TopicPartition(message.topic() or "", number(message.partition()))
+                partition = place_of(message)
                 if partition not in waiting:
                     continue
                 # A message at or behind the end, or the client's word that it stands there: all of it was read.
                 at_end = number(message.offset()) >= ends[partition]
-                if not at_end and _is_record(message):
+                if not at_end and is_record(message):
                     records.append(record_of(message))
                     at_end = number(message.offset()) + 1 >= ends[partition]
                 if at_end:
@@ -184,11 +183,12 @@ class LogReader:
         """
         self._assign(starts)
         while True:
-            yield [record_of(message) for message in self._consume(max_records, timeout_s) if _is_record(message)]
+            yield [record_of(message) for message in self._consume(max_records, timeout_s) if is_record(message)]
 
     def close(self) -> None:
         """Disconnects."""
-        self._consumer.close()
+        for consumer in (self._consumer, *self._askers.values()):
+            consumer.close()
 
     def _span(self, consumer: Consumer, topic: str, partition: int) -> Span:
         at = KafkaPartition(topic, partition)
@@ -220,17 +220,6 @@ class LogReader:
                 if not isinstance(translated, BrokerUnavailable) or deadline.passed():
                     raise translated from error
             self._clock.wait(_NEVER, _POLL_S)
-
-
-def _is_record(message: Message) -> bool:
-    if (error := message.error()) is None:
-        return True
-    if error.code() != KafkaError._PARTITION_EOF:
-        translated = translate(error, "reading")
-        if isinstance(translated, ConfigError) or error.fatal():
-            raise translated
-    # What is left is passing (a broker went away, a leader moved): librdkafka goes on by itself.
-    return False
 
 
 def _names(partitions: Collection[TopicPartition]) -> str:
