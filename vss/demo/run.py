@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vss.clock import Clock
+from vss.codecs.images import Image
 from vss.config import Settings
 from vss.demo import CONVEYOR_MODEL
 from vss.demo.board import Board, percentile
@@ -110,14 +111,8 @@ def run_demo(
             sources = sources or [str(clip) for clip in drawing.result()]
         _unless(stop)
         settings = demo_settings(fleet.addresses, of_model)
-        machine_fps = measured_fps(detector, image if image is not None else first_image(sources[0]), clock)
+        fps = _pace(detector, image if image is not None else first_image(sources[0]), plan, clock, say)
         detector.close()
-        fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
-        if fps < plan.most_fps:
-            say(
-                f"each camera sends {fps:g} frames/s, which leaves room for all that runs beside the model:"
-                f" it alone takes {machine_fps:.1f}/s here"
-            )
         say("starting the workers")
         _create_topics(settings)
         children = resources.enter_context(Children(folder, environ=child_environment(environ, settings), clock=clock))
@@ -146,6 +141,18 @@ def run_demo(
 def _unless(stop: threading.Event) -> None:
     if stop.is_set():
         raise KeyboardInterrupt
+
+
+def _pace(detector: Detector, image: Image, plan: Plan, clock: Clock, say: Callable[[str], None]) -> float:
+    """Frames a second that each camera shall send."""
+    machine_fps = measured_fps(detector, image, clock)
+    fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)
+    if fps < plan.most_fps:
+        say(
+            f"each camera sends {fps:g} frames/s, which leaves room for all that runs beside the model:"
+            f" it alone takes {machine_fps:.1f}/s here"
+        )
+    return fps
 
 
 def _prepare(folder: Path) -> None:
