@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.model_store.detection.tiny_models import write_model, yolov8_output
+from tests.bench.bench_command import run
 from vss.bench.accuracy import read_labels, read_reference
 from vss.cli.bench import bench
 from vss.errors import ConfigError
@@ -21,18 +21,6 @@ def folder(tmp_path: Path) -> Path:
         cv2.imwrite(str(tmp_path / "images" / f"{name}.jpg"), np.zeros((64, 64, 3), np.uint8))
     (tmp_path / "labels" / "a.txt").write_text("1 0.5 0.5 0.25 0.125\n")
     return tmp_path
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_model(tmp_path / "tiny.onnx", yolov8_output((32, 32, 16, 8, 1, 0.9)))
-
-
-def run(*arguments: object) -> dict[str, object]:
-    result = CliRunner().invoke(bench, [str(a) for a in arguments] + ["--json"], catch_exceptions=False)
-    assert result.exit_code == 0
-    document: dict[str, object] = json.loads(result.stdout)
-    return document
 
 
 def test_labels_and_boxes_are_compared_in_pixels(folder: Path, model: Path) -> None:

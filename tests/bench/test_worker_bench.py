@@ -1,27 +1,12 @@
 """The benches run a real worker on a real Kafka."""
 
-import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from tests.model_store.detection.tiny_models import write_model, yolov8_output
+from tests.bench.bench_command import run
 from vss.bench.frames import make_jpegs
-from vss.cli.bench import bench
 from vss.errors import SourceUnreadable
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_model(tmp_path / "tiny.onnx", yolov8_output((32, 32, 16, 8, 1, 0.9)))
-
-
-def run(*arguments: object) -> dict[str, object]:
-    result = CliRunner().invoke(bench, [str(a) for a in arguments] + ["--json"], catch_exceptions=False)
-    assert result.exit_code == 0
-    document: dict[str, object] = json.loads(result.stdout)
-    return document
 
 
 def test_both_sides_are_measured_and_every_event_is_read_back(bootstrap_servers: str, model: Path) -> None:
