@@ -73,9 +73,15 @@ class Running:
             if "leash.py" not in " ".join(child.cmdline()) and "detect" in child.cmdline()
         ]
 
-    def left(self) -> list[psutil.Process]:
-        """Processes of it that live on; one that was given a dead one's pid is not taken for it."""
-        return [process for process in self.descendants if _alive(process)]
+    def left(self, within_s: float = 5.0) -> list[psutil.Process]:
+        """Processes of it that live on; one that was given a dead one's pid is not taken for it.
+
+        Python's own tracker of shared resources ends when it sees its parent gone, a moment after it.
+        """
+        deadline_s = time.monotonic() + within_s
+        while (alive := [process for process in self.descendants if _alive(process)]) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        return alive
 
 
 @pytest.fixture
@@ -214,10 +220,7 @@ def test_nothing_outlives_a_demo_that_is_killed(start: Callable[..., Running]) -
     demo.wait_until(lambda: _frames_flow(demo))
     demo.look()
     demo.process.kill()
-    deadline_s = time.monotonic() + 40
-    while demo.left() and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-    assert demo.left() == []
+    assert demo.left(within_s=40.0) == []
 
 
 @pytest.mark.parametrize(
