@@ -73,6 +73,9 @@ def test_what_the_user_can_mend_ends_with_code_two() -> None:
         "ModelNotFound",
         "ModelCorrupt",
         "ModelUnsupported",
+        "ModelUnsafe",
+        "ModelTooLarge",
+        "SmokeFailed",
         "LocalError",
         "SourceUnreadable",
     }

@@ -71,12 +71,40 @@ class RedisSettings(Section):
     ttl_s: int = Field(3600, ge=1, description="How long a result stays readable, seconds.")
     key_prefix: str = Field("vss:", description="What every key starts with.")
     timeout_s: float = Field(2.0, gt=0, description="Limit of a call, seconds.")
+    result_cache: bool = Field(
+        True, description="Answer a frame that was seen before, byte for byte, from Redis instead of the model."
+    )
 
 
 class ModelSettings(Section):
     """The model store and how models run."""
 
-    store: Path = Field(Path("models"), description="Folder of the model store.")
+    store: str = Field("models", description="Folder or fsspec address (`s3://bucket/models`) of the model store.")
+    download_cache: Path = Field(
+        Path("~/.cache/vss-fleet/models"), description="Folder that keeps files of a store that is no folder."
+    )
+    download_cache_bytes: int = Field(20 << 30, ge=1, description="What that folder may hold; least recently used go.")
+    load_attempts: int = Field(5, ge=1, description="Tries to load a model while the store does not answer.")
+    max_loaded: int = Field(10, ge=1, description="Models in memory at once; the least recently used idle one goes.")
+    max_loaded_bytes: int = Field(8 << 30, ge=1, description="Memory that loaded models may hold.")
+    max_accelerator_bytes: int | None = Field(
+        None, ge=1, description="Memory that models may hold on the accelerator; what is free there by default."
+    )
+    max_group: int = Field(32, ge=1, le=1024, description="Records of a micro-batch that one model works on at once.")
+    call_timeout_s: float = Field(30.0, gt=0, description="A record whose model call takes longer is a dead letter.")
+    routes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Pattern of keys (`gate-*`) to model, first that fits; for keys that need another than `--model`.",
+    )
+    route_by_header: bool = Field(True, description="Whether a record's `vss_model` header chooses the model.")
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        "auto", description="Of PyTorch models on CUDA; `auto` is the model's own."
+    )
+    compile: bool = Field(False, description="Compile PyTorch models (`torch.compile`); loading takes minutes.")
+    top_k: int = Field(5, ge=1, le=1000, description="Classes that a classification reports.")
+    features: str | None = Field(
+        None, description="Layer whose output goes into events as `embedding`; `pooled` takes what the last layer sees."
+    )
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="`auto` takes CUDA where onnxruntime-gpu finds one, else the CPU."
     )

@@ -6,7 +6,10 @@
 # │   ├── ModelError             a model that cannot be served
 # │   │   ├── ModelNotFound
 # │   │   ├── ModelCorrupt
-# │   │   └── ModelUnsupported   loads, but its inputs or outputs are none we know
+# │   │   ├── ModelUnsafe        would run code or leave the store
+# │   │   ├── ModelUnsupported   loads, but its inputs or outputs are none we know
+# │   │   ├── ModelTooLarge      does not fit the memory it may use
+# │   │   └── SmokeFailed        loads, but does not find in its smoke input what its manifest says
 # │   └── LocalError             the Kafka or Redis that `vss up` runs on this machine
 # ├── BadRecord                  this one record can never be processed
 # │   ├── MissingKey
@@ -16,8 +19,12 @@
 # │   ├── UndecodableImage
 # │   ├── ImageTooLarge
 # │   ├── RecordTooLarge
-# │   └── MalformedEvent
+# │   ├── MalformedEvent
+# │   └── UnknownModel           the record asks for a model that cannot be served
 # ├── InferenceFailed            the model raised on this record
+# │   └── InferenceTimedOut      the model did not answer in time
+# ├── StoreUnavailable           the model store is away; it may come back
+# ├── GateFailed                 a version agrees less with another than was asked for
 # ├── StreamError                between us and Kafka
 # │   ├── BrokerUnavailable      it may come back
 # │   ├── TransactionAborted     nothing of the batch became visible
@@ -75,6 +82,18 @@ class ModelUnsupported(ModelError):
     """The model loads, but its inputs or outputs are none we know."""
 
 
+class ModelUnsafe(ModelError):
+    """The file would run code when it is loaded, or lead out of the store."""
+
+
+class ModelTooLarge(ModelError):
+    """The model does not fit the memory it may use, even with every idle model unloaded."""
+
+
+class SmokeFailed(ModelError):
+    """The model loads, but does not find in its smoke input what its manifest says."""
+
+
 class LocalError(UsageError):
     """The local Kafka or Redis could not be installed, started or stopped."""
 
@@ -115,8 +134,24 @@ class MalformedEvent(BadRecord):
     """A JSON value does not fit its schema."""
 
 
+class UnknownModel(BadRecord):
+    """The record asks for a model that the store does not have or that cannot be served."""
+
+
 class InferenceFailed(VssError):
     """The model raised on this record."""
+
+
+class InferenceTimedOut(InferenceFailed):
+    """The model did not answer in time; trying again would hold the partition up once more."""
+
+
+class StoreUnavailable(VssError):
+    """The model store does not answer; it may come back."""
+
+
+class GateFailed(VssError):
+    """A version agrees less with another than was asked for."""
 
 
 class StreamError(VssError):
@@ -188,11 +223,14 @@ class Policy:
 POLICIES: Mapping[type[Exception], Policy] = {
     BadRecord: Policy(Action.DEAD_LETTER),
     InferenceFailed: Policy(Action.RETRY, attempts=2),
+    InferenceTimedOut: Policy(Action.DEAD_LETTER),
+    StoreUnavailable: Policy(Action.PAUSE),
     CacheUnavailable: Policy(Action.PAUSE),
     BrokerUnavailable: Policy(Action.PAUSE),
     TransactionAborted: Policy(Action.REWIND),
     StreamError: Policy(Action.CRASH),
     SourceError: Policy(Action.CRASH),
+    GateFailed: Policy(Action.CRASH),
     UsageError: Policy(Action.CRASH),
     BrokenPromise: Policy(Action.CRASH),
     # What nobody foresaw is a bug, but not a reason to lose the neighbours: once more, then a dead letter that says so.

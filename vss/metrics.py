@@ -53,6 +53,35 @@ class Metrics:
         self.transactions_aborted = Counter(
             "vss_transactions_aborted_total", "Aborted transactions", ["step"], registry=r
         )
+        # Models.
+        self.models_loaded = Gauge("vss_models_loaded", "Models in memory (limited)", registry=r)
+        self.models_loaded_bytes = Gauge("vss_models_loaded_bytes", "Memory held by them (limited)", registry=r)
+        self.model_load_seconds = Histogram(
+            "vss_model_load_seconds", "Time to load and warm a model", ["model_name"], buckets=_SECONDS, registry=r
+        )
+        self.model_loads = Counter(
+            "vss_model_loads_total", "Loads by result (ok, retried, failed)", ["model_name", "result"], registry=r
+        )
+        self.model_unloads = Counter("vss_model_unloads_total", "Models let go", ["model_name"], registry=r)
+        self.model_serving = Gauge(
+            "vss_model_serving",
+            "Share of keys that a version serves, 0..1",
+            ["model_name", "model_version"],
+            registry=r,
+        )
+        self.model_swaps = Counter(
+            "vss_model_swaps_total",
+            "Changes of the serving version by result (swapped, refused, rolled_back)",
+            ["model_name", "result"],
+            registry=r,
+        )
+        self.call_timeouts = Counter(
+            "vss_call_timeouts_total", "Model calls that took too long", ["model_name"], registry=r
+        )
+        # The cache of results in Redis.
+        self.result_cache = Counter(
+            "vss_result_cache_total", "Frames looked up in the result cache (hit, miss, error)", ["result"], registry=r
+        )
         # The view in Redis.
         self.cache_up = Gauge("vss_cache_up", "1 while Redis answers, 0 while it does not", registry=r)
         self.cache_writes = Counter(

@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from vss.cli.bench import bench
+from vss.cli.bench.group import bench
 
 
 def run(*arguments: object) -> dict[str, object]:

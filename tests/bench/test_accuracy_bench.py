@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tests.bench.bench_command import run
 from vss.bench.accuracy import read_labels, read_reference
-from vss.cli.bench import bench
+from vss.cli.bench.group import bench
 from vss.errors import ConfigError
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from vss import __version__
+from vss.cli.lazy_group import LazyGroup, ReaderGone
 
 # Name → where it is and what `vss --help` says, so that the help needs none of the commands' imports.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -27,10 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("vss.cli.tail:tail", "Follow a topic."),
     "latest": ("vss.cli.latest:latest", "Show the latest result of a camera."),
     "audit": ("vss.cli.audit:audit", "Check that every frame has exactly one outcome."),
-    "models": ("vss.cli.models:models", "Add, list and show models of the store."),
+    "models": ("vss.cli.models.group:models", "Add, activate, compare and convert models of the store."),
     "doctor": ("vss.cli.doctor:doctor", "Check broker, topics, Redis and model, and name the fix of each failure."),
     "schemas": ("vss.cli.schemas:schemas", "Print JSON Schema and AsyncAPI of everything that travels."),
-    "bench": ("vss.cli.bench:bench", "Measure the fleet on this machine."),
+    "bench": ("vss.cli.bench.group:bench", "Measure the fleet on this machine."),
 }
 
 
@@ -45,54 +42,9 @@ Example:
 """
 
 
-class _ReaderGone(Exception):
-    """Whoever reads our output (head, less) has seen enough."""
-
-
-@contextmanager
-def _noticing_a_gone_reader() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:  # which click would make an exit with 1 of
-        raise _ReaderGone from error
-
-
-class _LazyGroup(click.Group):
-    """Imports a command when it is run."""
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        with _noticing_a_gone_reader():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _noticing_a_gone_reader():
-            return super().invoke(ctx)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.0)[0]
-            raise click.UsageError(f"no such command: {args[0]}; did you mean {near}?", ctx)
-        return super().resolve_command(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module_name), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    modules=COMMANDS,
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -126,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except _ReaderGone:
+    except ReaderGone:
         # What is still buffered goes nowhere, rather than failing once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -37,6 +37,19 @@ class InputSpec(ManifestSection):
         "auto", description="Where the picture lies in the padded input."
     )
     pad: int = Field(114, ge=0, le=255, description="Grey level of the padding.")
+    resize: int | None = Field(
+        None,
+        ge=1,
+        le=8192,
+        description="Classification: the shorter side before the centre is cropped, pixels; 8/7 of the input's.",
+    )
+    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="Classification: of that scaling.")
+    mean: tuple[float, float, float] = Field(
+        (0.485, 0.456, 0.406), description="Classification: taken off each channel after `scale`; ImageNet's."
+    )
+    std: tuple[float, float, float] = Field(
+        (0.229, 0.224, 0.225), description="Classification: divides each channel then; ImageNet's."
+    )
 
 
 class Thresholds(ManifestSection):
@@ -46,10 +59,28 @@ class Thresholds(ManifestSection):
     iou: float = Field(0.4, ge=0, le=1, description="IoU above which boxes of a class merge.")
 
 
+class SmokeSpec(ManifestSection):
+    """A picture that a version must understand before it may serve."""
+
+    image: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Name of the picture, which lies beside `model.yaml`; a grey one by default.",
+    )
+    expect: tuple[str, ...] = Field((), description="Classes that must be found in it, each at least once.")
+
+
 class Manifest(ManifestSection):
     """What `model.yaml` holds."""
 
-    task: Literal["detection"] = Field("detection", description="What the model does.")
+    task: str = Field(
+        "detection",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",
+        description="What the model does: `detection`, `classification` or a task of your own.",
+    )
+    architecture: str | None = Field(
+        None, max_length=100, description="Of a PyTorch state dict: `resnet20-cifar` or a name of torchvision."
+    )
     head: Literal["auto", "yolov5", "yolov8", "yolox", "end_to_end"] = Field(
         "auto", description="Layout of the model's output."
     )
@@ -59,7 +90,15 @@ class Manifest(ManifestSection):
         description="Class names by class id; the model's metadata, else COCO's for 80 classes, else `class_0`, ….",
     )
     input: InputSpec = InputSpec()
+    output: Literal["auto", "logits", "probabilities"] = Field(
+        "auto", description="Classification: what the model puts out; `auto` looks at it."
+    )
     thresholds: Thresholds = Thresholds()
+    smoke: SmokeSpec = SmokeSpec()
+    memory_bytes: int | None = Field(
+        None, ge=1, description="What it holds when loaded; estimated from the file by default."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="For a task of your own.")
 
     @field_validator("labels", mode="before")
     @classmethod

@@ -31,24 +31,26 @@ class ModelRef:
         name: In the store; made from the file's name for a file outside of it.
         version: A number in the store; the first 12 hexadecimal digits of the SHA-256 for a file outside of it, so
             that another file is another version there as well.
-        file: The ONNX file.
+        file: On this machine; its suffix says what runs it.
         manifest: How it is used.
+        smoke: The picture that the manifest names as its smoke input, on this machine.
     """
 
     name: str
     version: str
     file: Path
     manifest: Manifest
+    smoke: Path | None = None
 
 
-def resolve_model(spec: str, store: Path) -> ModelRef:
+def resolve_model(spec: str, store: str) -> ModelRef:
     """Finds a model and checks that its file is the one that was stored.
 
     For what the operator writes, who may name any file. What comes from a record goes to `resolve_stored`.
 
     Args:
         spec: `NAME` (the highest version), `NAME@VERSION`, `NAME@latest`, or the path of an `.onnx` file.
-        store: Folder of the model store.
+        store: Folder or address of the model store.
 
     Raises:
         ModelNotFound: No such file, model or version, or it lies outside the store.
@@ -58,7 +60,7 @@ def resolve_model(spec: str, store: Path) -> ModelRef:
     if is_file_spec(spec):
         return resolve_file(Path(spec).expanduser())
     name, at, version = spec.partition("@")
-    return resolve_stored(store, name, version if at else LATEST)
+    return resolve_stored(Path(store), name, version if at else LATEST)
 
 
 def resolve_file(path: Path) -> ModelRef:

@@ -6,17 +6,16 @@ from typing import Any
 
 from vss import __version__
 from vss.schemas.documents import schema_and_definitions
-from vss.schemas.events import DETECTION_TYPE, SHED_TYPE, DetectionEvent, ShedNote
 from vss.schemas.headers import DEAD_LETTER_HEADERS, FRAME_HEADERS, Header, event_headers_of, headers_schema
 from vss.schemas.topics import CATALOGUE, Role, Topic
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
-_CLOUDEVENTS_TYPES: dict[type, str] = {DetectionEvent: DETECTION_TYPE, ShedNote: SHED_TYPE}
 _WHO: dict[Role, tuple[tuple[str, str], ...]] = {
     Role.INPUT: (("send", "Cameras, or any Kafka client, publish."), ("receive", "Workers consume.")),
     Role.RESULT: (("send", "Workers publish, exactly once."), ("receive", "The Redis view and you consume.")),
-    Role.NOTE: (("send", "Workers publish, exactly once."),),
+    Role.NOTE: (("send", "Workers publish."),),
+    Role.CONTROL: (("send", "`vss models` and workers publish."), ("receive", "Every worker follows it.")),
     Role.DEAD_LETTER: (("send", "Workers publish, exactly once."),),
 }
 
@@ -95,7 +94,7 @@ def _payload(topic: Topic, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _headers(topic: Topic) -> tuple[Header, ...]:
     if topic.payload is not None:
-        return event_headers_of(_CLOUDEVENTS_TYPES[topic.payload])
+        return event_headers_of(topic.ce_type or "")
     return DEAD_LETTER_HEADERS if topic.role is Role.DEAD_LETTER else FRAME_HEADERS
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 DETECTION_TYPE = "vss.detection.v1"
+CLASSIFICATION_TYPE = "vss.classification.v1"
+RESULT_TYPE = "vss.result.v1"
 SHED_TYPE = "vss.shed.v1"
 
 
@@ -21,6 +23,37 @@ class SourceCoordinates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPrediction:
+    """A class that a classifier sees in a picture.
+
+    Attributes:
+        class_: `class` in JSON.
+        confidence: 0..1; over all classes they sum to 1.
+    """
+
+    class_: Annotated[str, Field(alias="class")]
+    class_id: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectClassification:
+    """What a second model says about one object of a detection.
+
+    Attributes:
+        predictions: The most confident first.
+        inference_time: Seconds the model took for this object.
+        embedding: Of the object; null unless asked for.
+    """
+
+    predictions: tuple[ClassPrediction, ...]
+    model_name: str
+    model_version: str
+    inference_time: float
+    embedding: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetectedObject:
     """One object in a picture.
 
@@ -29,6 +62,7 @@ class DetectedObject:
         confidence: 0..1.
         bbox: x1, y1, x2, y2 in pixels of the published frame, origin top left.
         center: x, y in pixels of the published frame.
+        classification: What a second model says about it; null where none was asked.
     """
 
     class_: Annotated[str, Field(alias="class")]
@@ -36,6 +70,7 @@ class DetectedObject:
     confidence: float
     bbox: tuple[float, float, float, float]
     center: tuple[float, float]
+    classification: ObjectClassification | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +88,8 @@ class DetectionEvent:
         processing_time: Seconds from the decoding of this frame to its event.
         timestamp: When the event was made, RFC 3339.
         source: The frame's topic, partition and offset.
+        embedding: What the layer that `--features` names puts out for the frame; null unless asked for.
+        cached: Whether the same picture was answered before, and the model not asked again.
     """
 
     id: str
@@ -70,6 +107,107 @@ class DetectionEvent:
     processing_time: float
     timestamp: str
     source: SourceCoordinates
+    embedding: tuple[float, ...] | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectPlace:
+    """The object of a detection that a classification is about.
+
+    Attributes:
+        index: Its place in the detection's `objects`.
+        class_: `class` in JSON: what the detector says it is.
+        bbox: x1, y1, x2, y2 in pixels of the published frame.
+    """
+
+    index: int
+    class_: Annotated[str, Field(alias="class")]
+    bbox: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationEvent:
+    """What a classifier sees in one frame, or in one object of it.
+
+    Attributes:
+        id: Equals the header `ce_id`; the same input, model and version give the same id.
+        captured_at: When the frame was captured, RFC 3339; None when the producer did not say.
+        epoch: `vss_epoch` of the frame.
+        seq: `vss_seq` of the frame.
+        width: Pixels of the published frame.
+        height: Pixels of the published frame.
+        predictions: The most confident first.
+        top_prediction: The class of the first.
+        confidence: Of the first, 0..1.
+        object: The object it is about; null for a whole frame.
+        inference_time: Seconds the model took for this picture.
+        processing_time: Seconds from the decoding of this frame to its event.
+        timestamp: When the event was made, RFC 3339.
+        source: The frame's topic, partition and offset.
+        embedding: What the layer that `--features` names puts out; null unless asked for.
+        cached: Whether the same picture was answered before, and the model not asked again.
+    """
+
+    id: str
+    camera_id: str
+    captured_at: str | None
+    epoch: int | None
+    seq: int | None
+    width: int
+    height: int
+    predictions: tuple[ClassPrediction, ...]
+    top_prediction: str
+    confidence: float
+    object: ObjectPlace | None
+    model_name: str
+    model_version: str
+    inference_time: float
+    processing_time: float
+    timestamp: str
+    source: SourceCoordinates
+    embedding: tuple[float, ...] | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultEvent:
+    """What a task of the user's own (entry point `vss.tasks`) made of one frame.
+
+    Attributes:
+        id: Equals the header `ce_id`; the same input, model and version give the same id.
+        task: Name of the task.
+        captured_at: When the frame was captured, RFC 3339; None when the producer did not say.
+        epoch: `vss_epoch` of the frame.
+        seq: `vss_seq` of the frame.
+        width: Pixels of the published frame.
+        height: Pixels of the published frame.
+        result: What the task returned.
+        inference_time: Seconds the model took for this frame.
+        processing_time: Seconds from the decoding of this frame to its event.
+        timestamp: When the event was made, RFC 3339.
+        source: The frame's topic, partition and offset.
+        embedding: What the layer that `--features` names puts out; null unless asked for.
+        cached: Whether the same picture was answered before, and the model not asked again.
+    """
+
+    id: str
+    task: str
+    camera_id: str
+    captured_at: str | None
+    epoch: int | None
+    seq: int | None
+    width: int
+    height: int
+    result: dict[str, Any]
+    model_name: str
+    model_version: str
+    inference_time: float
+    processing_time: float
+    timestamp: str
+    source: SourceCoordinates
+    embedding: tuple[float, ...] | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,24 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from vss.schemas.events import DetectionEvent, ShedNote
+from vss.schemas.events import (
+    CLASSIFICATION_TYPE,
+    DETECTION_TYPE,
+    RESULT_TYPE,
+    SHED_TYPE,
+    ClassificationEvent,
+    DetectionEvent,
+    ResultEvent,
+    ShedNote,
+)
+from vss.schemas.models import (
+    ACTIVATION_TYPE,
+    MODEL_EVENT_TYPE,
+    VERDICT_TYPE,
+    ModelActivation,
+    ModelEvent,
+    ModelVerdict,
+)
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -17,6 +34,7 @@ class Role(enum.StrEnum):
     INPUT = "input"
     RESULT = "result"
     NOTE = "note"
+    CONTROL = "control"
     DEAD_LETTER = "dead_letter"
 
 
@@ -29,6 +47,7 @@ class Topic:
         summary: What its records are, in a sentence.
         key: What the key holds.
         payload: The dataclass of its JSON values; None where the value is not JSON.
+        ce_type: CloudEvents type of its records; None where the value is not JSON.
         content_types: What the value may be encoded as.
         partitions: For a new topic.
         retention_ms: For a new topic.
@@ -46,6 +65,7 @@ class Topic:
     retention_ms: int
     max_message_bytes: int
     cleanup_policy: str = "delete"
+    ce_type: str | None = None
 
     def name(self, prefix: str) -> str:
         """The topic's name on the cluster."""
@@ -69,9 +89,72 @@ DETECTIONS = Topic(
     summary="What a detector found in a frame, one event a frame.",
     key="camera id",
     payload=DetectionEvent,
+    ce_type=DETECTION_TYPE,
     content_types=("application/json",),
     partitions=4,
     retention_ms=7 * _DAY_MS,
+    max_message_bytes=1 << 20,
+)
+CLASSIFICATIONS = Topic(
+    short="classifications",
+    role=Role.RESULT,
+    summary="What a classifier sees in a frame, or in an object that a detector found in it.",
+    key="camera id",
+    payload=ClassificationEvent,
+    ce_type=CLASSIFICATION_TYPE,
+    content_types=("application/json",),
+    partitions=4,
+    retention_ms=7 * _DAY_MS,
+    max_message_bytes=1 << 20,
+)
+RESULTS = Topic(
+    short="results",
+    role=Role.RESULT,
+    summary="What a task of your own made of a frame, one event a frame.",
+    key="camera id",
+    payload=ResultEvent,
+    ce_type=RESULT_TYPE,
+    content_types=("application/json",),
+    partitions=4,
+    retention_ms=7 * _DAY_MS,
+    max_message_bytes=1 << 20,
+)
+MODELS = Topic(
+    short="models",
+    role=Role.CONTROL,
+    summary="Which version of a model serves; the latest record of a model counts.",
+    key="model name",
+    payload=ModelActivation,
+    ce_type=ACTIVATION_TYPE,
+    content_types=("application/json",),
+    partitions=1,
+    retention_ms=-1,
+    max_message_bytes=1 << 20,
+    cleanup_policy="compact",
+)
+MODEL_VERDICTS = Topic(
+    short="model-verdicts",
+    role=Role.CONTROL,
+    summary="An activated version that broke its limits; the version before it serves again.",
+    key="model name",
+    payload=ModelVerdict,
+    ce_type=VERDICT_TYPE,
+    content_types=("application/json",),
+    partitions=1,
+    retention_ms=-1,
+    max_message_bytes=1 << 20,
+    cleanup_policy="compact",
+)
+MODEL_EVENTS = Topic(
+    short="model-events",
+    role=Role.NOTE,
+    summary="What happened to a model on a worker: swapped, refused, rolled back, and why.",
+    key="model name",
+    payload=ModelEvent,
+    ce_type=MODEL_EVENT_TYPE,
+    content_types=("application/json",),
+    partitions=1,
+    retention_ms=30 * _DAY_MS,
     max_message_bytes=1 << 20,
 )
 SHED = Topic(
@@ -80,6 +163,7 @@ SHED = Topic(
     summary="A record that a worker left out on purpose, and why.",
     key="key of the record",
     payload=ShedNote,
+    ce_type=SHED_TYPE,
     content_types=("application/json",),
     partitions=1,
     retention_ms=7 * _DAY_MS,
@@ -97,7 +181,17 @@ DEAD_LETTERS = Topic(
     max_message_bytes=16 << 20,
 )
 
-CATALOGUE: tuple[Topic, ...] = (FRAMES, DETECTIONS, SHED, DEAD_LETTERS)
+CATALOGUE: tuple[Topic, ...] = (
+    FRAMES,
+    DETECTIONS,
+    CLASSIFICATIONS,
+    RESULTS,
+    MODELS,
+    MODEL_VERDICTS,
+    MODEL_EVENTS,
+    SHED,
+    DEAD_LETTERS,
+)
 
 
 def result_topics() -> tuple[Topic, ...]:

@@ -1,0 +1,18 @@
+"""`vss bench`."""
+
+from __future__ import annotations
+
+import click
+
+from vss.cli.lazy_group import LazyGroup
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "detect": ("vss.cli.bench.detect:detect", "Measure what a detection worker costs beside its model."),
+    "accuracy": ("vss.cli.bench.accuracy:accuracy", "Measure whether a model's boxes are right."),
+    "memory": ("vss.cli.bench.memory:memory", "Measure how much memory a detection worker holds."),
+}
+
+
+@click.group(cls=LazyGroup, modules=COMMANDS)
+def bench() -> None:
+    """Measure the fleet on this machine."""

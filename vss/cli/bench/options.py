@@ -1,0 +1,55 @@
+"""Options that benches share, and how they show progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+
+def _or_demo_model(_context: click.Context, _option: click.Parameter, spec: str | None) -> str:
+    from vss.demo import CONVEYOR_MODEL
+
+    return spec or str(CONVEYOR_MODEL)
+
+
+model_option = click.option(
+    "--model",
+    "spec",
+    callback=_or_demo_model,
+    metavar="NAME[@VERSION]|FILE",
+    help="A model of the store or a file.  [default: the demo's]",
+)
+video_option = click.option(
+    "--video", type=click.Path(path_type=Path), help="Take frames from this video.  [default: a made-up scene]"
+)
+size_option = click.option(
+    "--image-size",
+    type=click.Choice(["768x432", "1080p"]),
+    default="768x432",
+    show_default=True,
+    help="Size of the frames; a video's are scaled to it.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def names_no_cluster() -> bool:
+    """Whether the bench has to start a Kafka of its own."""
+    return not click.get_current_context().params.get("bootstrap_servers")

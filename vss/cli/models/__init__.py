@@ -1,0 +1,1 @@
+"""The commands of `vss models`, one a file."""

@@ -1,0 +1,19 @@
+"""`vss models`."""
+
+from __future__ import annotations
+
+import click
+
+from vss.cli.lazy_group import LazyGroup
+
+# In the order of a model's life.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "add": ("vss.cli.models.add:add", "Check a model file and copy it into the store."),
+    "list": ("vss.cli.models.list:list_", "List the models of the store."),
+    "show": ("vss.cli.models.show:show", "Check a model, load it, and show what it is."),
+}
+
+
+@click.group(cls=LazyGroup, modules=COMMANDS)
+def models() -> None:
+    """Add, activate, compare and convert models of the store."""

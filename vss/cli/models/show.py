@@ -1,0 +1,36 @@
+"""`vss models show`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from vss.cli.model_options import store_options
+from vss.cli.models.report import as_json_option, document, print_facts
+from vss.config import Settings
+
+EXAMPLES = """\b
+Example:
+  vss models show gate
+  vss models show gate@2 --json
+  vss models show best.onnx
+"""
+
+
+@click.command(epilog=EXAMPLES, short_help="Check a model, load it, and show what it is.")
+@click.argument("model", metavar="NAME[@VERSION]|FILE")
+@as_json_option
+@store_options
+def show(settings: Settings, model: str, as_json: bool) -> None:
+    """Check one model against its checksum, load it, and show what it is."""
+    from vss.model_store.facts import read_facts
+    from vss.model_store.resolve import resolve_model
+
+    ref = resolve_model(model, settings.model.store)
+    facts = read_facts(ref, settings.model)
+    if as_json:
+        click.echo(json.dumps(document(ref, facts)))
+        return
+    click.secho(f"{ref.name}@{ref.version}", bold=True)
+    print_facts(ref, facts)

@@ -1,0 +1,89 @@
+"""The port of a task: what comes before and after a model that looks at pictures.
+
+A task of your own is a class with these methods and a function that makes it, named by an entry point of the group
+`vss.tasks`; `docs/models.md` has an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vss.codecs.images import Image
+from vss.config import ModelSettings
+from vss.model_store.backends.model import Model
+from vss.model_store.resolve import ModelRef
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Inputs(Protocol):
+    """Room for one batch of inputs, reused. Belongs to one call at a time; slots may be written side by side.
+
+    Attributes:
+        batch: Shape (slots, *the model's input), float32.
+    """
+
+    @property
+    def batch(self) -> NDArray[np.float32]:
+        """See `Inputs`."""
+
+    def write(self, slot: int, image: Image, source_wh: tuple[int, int]) -> None:
+        """Puts a picture into a slot.
+
+        Args:
+            slot: Which.
+            image: Shape (height, width, 3), blue, green, red, 0..255; as large as the source or, to save time, smaller.
+            source_wh: Width and height of the source, pixels.
+        """
+
+
+class PictureTask(Protocol[R_co]):
+    """What comes before and after a model. Its methods are called from several threads at once.
+
+    Attributes:
+        labels: Class names by class id; empty where it tells no classes apart.
+        input_wh: Width and height of the model's input, pixels.
+    """
+
+    labels: tuple[str, ...]
+    input_wh: tuple[int, int]
+
+    def decode_wh(self, width: int, height: int) -> tuple[int, int]:
+        """The smallest width and height at which a picture of this size may be decoded."""
+
+    def inputs(self, slots: int) -> Inputs:
+        """Room for a batch."""
+
+    def result(self, outputs: Sequence[NDArray[Any]], width: int, height: int) -> R_co:
+        """What the model found in one picture.
+
+        Args:
+            outputs: Of the model for this picture, without the batch axis.
+            width: Of the source, pixels.
+            height: Of the source, pixels.
+        """
+
+    def classes_in(self, result: Any) -> Sequence[str]:
+        """Names of the classes in a result, for a manifest's smoke input."""
+
+
+TaskLoader = Callable[[ModelRef, Model, ModelSettings], PictureTask[Any]]
+"""Makes the task of a loaded model; the model has not run yet. Raises `ModelError` where it cannot be served so."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKind:
+    """A task that manifests may name.
+
+    Attributes:
+        name: As `model.yaml` spells it.
+        load: Makes it for a model.
+    """
+
+    name: str
+    load: TaskLoader
