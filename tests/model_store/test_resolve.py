@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
-from vss.model_store.resolve import resolve_model
+from vss.model_store.resolve import ModelRef
+from vss.model_store.resolve import resolve_model as resolve_with
 
 CONTENT = b"pretend this is a model"
+
+
+def resolve_model(spec: str, store: Path) -> ModelRef:
+    return resolve_with(spec, ModelSettings(store=str(store)))
 
 
 def put(store: Path, name: str, *versions: int, content: bytes = CONTENT) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from vss.config import KafkaSettings, Limits, LoopSettings, ModelSettings, RedisSettings, Settings, load_settings
 from vss.local.state import Addresses
+from vss.model_store.layout import absolute_address
 
 
 def model_settings(threads: int) -> ModelSettings:
@@ -19,7 +20,7 @@ def model_settings(threads: int) -> ModelSettings:
         ConfigError: The user's settings cannot be read.
     """
     model: ModelSettings = load_settings().model
-    return model.model_copy(update={"store": model.store.absolute(), "threads": model.threads or threads})
+    return model.model_copy(update={"store": absolute_address(model.store), "threads": model.threads or threads})
 
 
 def demo_settings(addresses: Addresses, model: ModelSettings) -> Settings:

@@ -26,6 +26,19 @@ def is_file_spec(spec: str) -> bool:
     return "/" in spec or "\\" in spec or spec.lower().endswith(".onnx")
 
 
+def local_folder(address: str) -> Path | None:
+    """The folder that a store's address names; None for an address of something else (`s3://…`)."""
+    if address.startswith("file://"):
+        return Path(address.removeprefix("file://"))
+    return None if "://" in address else Path(address).expanduser()
+
+
+def absolute_address(address: str) -> str:
+    """The address as it means the same from every folder."""
+    folder = local_folder(address)
+    return address if folder is None else str(folder.absolute())
+
+
 def valid_name_from(text: str) -> str:
     """The nearest valid name: `My Model` → `my-model`."""
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).lstrip("._-")[:100] or "model"

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from vss.config import ModelSettings
 from vss.errors import ModelCorrupt, ModelNotFound
 from vss.model_store.checksums import SUMS_FILE, sha256_of, verify_file
 from vss.model_store.layout import (
@@ -43,14 +44,14 @@ class ModelRef:
     smoke: Path | None = None
 
 
-def resolve_model(spec: str, store: str) -> ModelRef:
+def resolve_model(spec: str, settings: ModelSettings) -> ModelRef:
     """Finds a model and checks that its file is the one that was stored.
 
     For what the operator writes, who may name any file. What comes from a record goes to `resolve_stored`.
 
     Args:
         spec: `NAME` (the highest version), `NAME@VERSION`, `NAME@latest`, or the path of an `.onnx` file.
-        store: Folder or address of the model store.
+        settings: The model store, and where files of one that is no folder are kept.
 
     Raises:
         ModelNotFound: No such file, model or version, or it lies outside the store.
@@ -60,7 +61,7 @@ def resolve_model(spec: str, store: str) -> ModelRef:
     if is_file_spec(spec):
         return resolve_file(Path(spec).expanduser())
     name, at, version = spec.partition("@")
-    return resolve_stored(Path(store), name, version if at else LATEST)
+    return resolve_stored(Path(settings.store), name, version if at else LATEST)
 
 
 def resolve_file(path: Path) -> ModelRef:

@@ -27,7 +27,7 @@ def show(settings: Settings, model: str, as_json: bool) -> None:
     from vss.model_store.facts import read_facts
     from vss.model_store.resolve import resolve_model
 
-    ref = resolve_model(model, settings.model.store)
+    ref = resolve_model(model, settings.model)
     facts = read_facts(ref, settings.model)
     if as_json:
         click.echo(json.dumps(document(ref, facts)))
