@@ -125,7 +125,8 @@ def topics() -> str:
         payload = [f"`{topic.payload.__name__}`"] if topic.payload is not None else []
         value = ", ".join(payload + [f"`{content_type}`" for content_type in topic.content_types])
         hours = topic.retention_ms // 3_600_000
-        kept = f"{hours // 24} days" if hours >= 24 else f"{hours} h"
+        days_or_hours = f"{hours // 24} days" if hours >= 24 else f"{hours} h"
+        kept = days_or_hours if topic.retention_ms >= 0 else "the latest of a key"
         size = f"{topic.max_message_bytes >> 20} MiB"
         rows.append((f"`{topic.short}`", topic.summary, topic.key, value, str(topic.partitions), kept, size))
     parts = [
