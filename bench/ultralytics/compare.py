@@ -22,7 +22,7 @@ from vss.config import ModelSettings, Settings
 from vss.logs import configure
 from vss.metrics import Metrics
 from vss.model_store.resolve import resolve_model
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 
 HERE = Path(__file__).parent
 CONFIDENCE, IOU = 0.25, 0.45
@@ -44,9 +44,9 @@ def main() -> None:
     jpegs = make_jpegs(options.video, SIZES[options.image_size])
     files = {f"{i:04}.jpg": jpeg for i, jpeg in enumerate(jpegs)}
     settings = Settings(model=ModelSettings(confidence=CONFIDENCE, iou=IOU))
-    ref = resolve_model(options.model, settings.model.store)
+    ref = resolve_model(options.model, settings.model)
     metrics = Metrics()
-    detector = Detector.load(ref, settings.model, metrics=metrics)
+    detector = Runner.load(ref, settings.model, metrics=metrics)
     theirs, ours = [], []
     with tempfile.TemporaryDirectory() as temporary, bench_settings(settings, own_cluster=True) as own:
         folder = Path(temporary)

@@ -24,7 +24,7 @@ def test_both_sides_are_measured_and_every_event_is_read_back(bootstrap_servers:
     assert raw["cpu_ms_a_frame"] < worker["cpu_ms_a_frame"]
     stages = report["stage_ms_a_frame"]
     assert isinstance(stages, dict)
-    assert {"headers", "decode", "letterbox", "inference", "postprocess", "encode", "transaction"} <= stages.keys()
+    assert {"headers", "decode", "prepare", "inference", "postprocess", "encode", "transaction"} <= stages.keys()
 
 
 def test_memory_is_sampled_to_the_last_event(bootstrap_servers: str, model: Path) -> None:

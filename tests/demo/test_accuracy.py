@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,7 @@ from vss.demo.run import SEEDS
 from vss.demo.scene.parts import CLASSES
 from vss.demo.scene.scene import Scene
 from vss.model_store.resolve import resolve_model
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 
 BOX = np.array([[10.0, 10.0, 50.0, 50.0]])
 NONE = np.zeros((0, 4))
@@ -32,12 +30,12 @@ def test_the_model_is_smaller_than_a_megabyte() -> None:
 
 
 def test_a_worker_serves_the_model_as_it_is() -> None:
-    detector = Detector.load(resolve_model(str(CONVEYOR_MODEL), Path("models")), ModelSettings(threads=1))
+    detector = Runner.load(resolve_model(str(CONVEYOR_MODEL), ModelSettings()), ModelSettings(threads=1))
     try:
         assert detector.labels == CLASSES
         frame, objects = Scene(SEEDS[0]).frame(7)
-        (found,) = detector.detect([frame])
-        assert {one.class_ for one in found.objects} <= set(CLASSES)
+        (found,) = detector.run([frame])
+        assert {one.class_ for one in found.value} <= set(CLASSES)
         # Each part that is wholly seen is found, by its class, where it is.
         wanted = [part for part in objects if part.visible > 0.95]
         hits = 0
@@ -45,7 +43,7 @@ def test_a_worker_serves_the_model_as_it_is() -> None:
             x, y = (part.bbox[0] + part.bbox[2]) / 2, (part.bbox[1] + part.bbox[3]) / 2
             hits += any(
                 one.class_ == part.class_ and abs(one.center[0] - x) < 6 and abs(one.center[1] - y) < 6
-                for one in found.objects
+                for one in found.value
             )
         assert hits >= 0.85 * len(wanted) > 4
     finally:

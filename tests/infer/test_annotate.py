@@ -8,7 +8,7 @@ import pytest
 
 from tests.infer.media import picture, read_clip, write_clip, write_image
 from vss.errors import ConfigError
-from vss.model_store.tasks.detection.picture import Picture
+from vss.model_store.runner.picture import Picture
 from vss.schemas.events import DetectedObject
 from vss.workers.offline.annotate import Annotator
 from vss.workers.offline.infer import Found

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vss.codecs.images import Image
 from vss.errors import InferenceFailed, UndecodableImage
-from vss.model_store.tasks.detection.calls import Detections
-from vss.model_store.tasks.detection.picture import Picture
+from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.picture import Picture
 from vss.schemas.events import DetectedObject
 from vss.workers.offline.infer import BATCH, MAX_BATCH_PIXELS, Found, infer, json_line
 from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
@@ -30,25 +31,25 @@ class FakeDetector:
 
     def __init__(self, *, fail_at: int = -1, answer: bool = True) -> None:
         self.batches: list[int] = []
-        self.futures: list[Future[Detections]] = []
+        self.futures: list[Future[Answer[Any]]] = []
         self._fail_at = fail_at
         self._answer = answer
 
-    def submit(self, pictures: Sequence[Picture]) -> list[Future[Detections]]:
+    def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[Any]]]:
         self.batches.append(len(pictures))
         started = [self._start(picture) for picture in pictures]
         self.futures += started
         return started
 
-    def _start(self, picture: Picture) -> Future[Detections]:
-        future: Future[Detections] = Future()
+    def _start(self, picture: Picture) -> Future[Answer[Any]]:
+        future: Future[Answer[Any]] = Future()
         if not self._answer:
             return future
         level = int(picture.load((1, 1))[0, 0, 0])
         if level == self._fail_at:
             future.set_exception(InferenceFailed("the model raised"))
         else:
-            future.set_result(Detections((thing(level),), 0.0, 0.0, picture.width, picture.height))
+            future.set_result(Answer((thing(level),), 0.0, 0.0, picture.width, picture.height))
         return future
 
 

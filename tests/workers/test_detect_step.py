@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ from vss.config import Limits, ModelSettings
 from vss.metrics import Metrics
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
+from vss.model_store.serving.single import SingleModel
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.events import DetectionEvent, SourceCoordinates
 from vss.testing import ManualClock, make_bad_frames, make_frame
-from vss.workers.detect import DetectStep
 from vss.workers.loop.step import Result, Unfinished
+from vss.workers.pictures.kinds import DETECT
+from vss.workers.pictures.step import PictureStep
 
-DECODE = "vss.model_store.tasks.detection.picture.decode_image"
+DECODE = "vss.model_store.runner.picture.decode_image"
 # A box whose place tells how bright the picture is: its centre moves by 10 pixels from black to white.
 OUTPUT = yolov8_output((20, 32, 16, 8, 1, 0.9))
 MOVING = np.zeros_like(OUTPUT)
@@ -36,20 +39,26 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def step(tmp_path: Path, metrics: Metrics) -> Iterator[DetectStep]:
+def step(tmp_path: Path, metrics: Metrics) -> Iterator[PictureStep]:
     made = make_step(tmp_path, metrics)
     yield made
     made.close()
 
 
-def make_step(folder: Path, metrics: Metrics, *, version: str = "3") -> DetectStep:
+def make_step(folder: Path, metrics: Metrics, *, version: str = "3") -> PictureStep:
     names = {"names": "{0: 'cat', 1: 'dog'}"}
     file = write_model(folder / "gate.onnx", OUTPUT, brightness=MOVING, metadata=names)
     settings = ModelSettings(threads=2, device="cpu")
-    detector = Detector.load(ModelRef("gate", version, file, Manifest()), settings, metrics=metrics)
-    return DetectStep(
-        detector,
-        topic="out",
+    return step_of(Runner.load(ModelRef("gate", version, file, Manifest()), settings, metrics=metrics), metrics)
+
+
+def step_of(detector: Runner[Any], metrics: Metrics) -> PictureStep:
+    return PictureStep(
+        DETECT.name,
+        task=DETECT.task,
+        server=SingleModel(detector),
+        events=DETECT.events,
+        topic_prefix="yard.",
         group="night",
         limits=Limits(),
         metrics=metrics,
@@ -69,11 +78,11 @@ def event(result: Result) -> DetectionEvent:
     assert isinstance(result, Outcome)
     assert result.kind is OutcomeKind.EVENT
     [message] = result.messages
-    assert message.topic == "out"
+    assert message.topic == "yard.detections"
     return decode_event(DetectionEvent, message.value)
 
 
-def test_a_frame_becomes_an_event_that_says_where_it_came_from(step: DetectStep) -> None:
+def test_a_frame_becomes_an_event_that_says_where_it_came_from(step: PictureStep) -> None:
     frame = make_frame("gate-cam", grey(255), seq=7, epoch=5, codec="png", captured_ns=1_900_000_000_000_000_000)
     [result] = step.begin([record(frame, offset=41)]).results()
     made = event(result)
@@ -91,7 +100,7 @@ def test_a_frame_becomes_an_event_that_says_where_it_came_from(step: DetectStep)
     assert result.captured_ns == 1_900_000_000_000_000_000
 
 
-def test_the_headers_of_an_event_name_it_as_its_value_does(step: DetectStep) -> None:
+def test_the_headers_of_an_event_name_it_as_its_value_does(step: PictureStep) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     frame = make_frame("gate-cam", grey(0))
     traced = Message(frame.topic, frame.key, frame.value, (*frame.headers, ("traceparent", trace.encode())))
@@ -115,7 +124,7 @@ def test_the_same_frame_and_model_give_the_same_id_and_another_version_another(t
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_an_image_with_nothing_but_a_key_is_served(step: DetectStep) -> None:
+def test_an_image_with_nothing_but_a_key_is_served(step: PictureStep) -> None:
     bare = Message("vss.frames", b"cam", make_frame(image=grey(0)).value)
     made = event(step.begin([record(bare)]).results()[0])
     assert (made.camera_id, made.captured_at, made.seq) == ("cam", None, None)
@@ -123,14 +132,14 @@ def test_an_image_with_nothing_but_a_key_is_served(step: DetectStep) -> None:
 
 def test_a_frame_without_objects_is_an_event_all_the_same(tmp_path: Path, metrics: Metrics) -> None:
     file = write_model(tmp_path / "m.onnx", np.zeros_like(OUTPUT))
-    detector = Detector.load(ModelRef("m", "1", file, Manifest()), ModelSettings(device="cpu"), metrics=metrics)
-    step = DetectStep(detector, topic="out", group="g", limits=Limits(), metrics=metrics, clock=ManualClock())
+    detector = Runner.load(ModelRef("m", "1", file, Manifest()), ModelSettings(device="cpu"), metrics=metrics)
+    step = step_of(detector, metrics)
     made = event(step.begin([record(make_frame(image=grey(0)))]).results()[0])
     assert (made.objects, made.total_objects) == ((), 0)
     step.close()
 
 
-def test_every_bad_frame_is_refused_in_its_place_and_its_neighbours_are_served(step: DetectStep) -> None:
+def test_every_bad_frame_is_refused_in_its_place_and_its_neighbours_are_served(step: PictureStep) -> None:
     bad = make_bad_frames()
     batch = [make_frame(image=grey(0), codec="png")]
     for message in bad.values():
@@ -142,7 +151,7 @@ def test_every_bad_frame_is_refused_in_its_place_and_its_neighbours_are_served(s
     assert centers == pytest.approx([20] + [30] * len(bad), abs=0.01)
 
 
-def test_results_come_in_the_order_of_the_batch(step: DetectStep) -> None:
+def test_results_come_in_the_order_of_the_batch(step: PictureStep) -> None:
     levels = [(i * 53) % 256 for i in range(23)]
     batch = [record(make_frame(image=grey(level), codec="raw"), i) for i, level in enumerate(levels)]
     results = step.begin(batch).results()
@@ -151,12 +160,12 @@ def test_results_come_in_the_order_of_the_batch(step: DetectStep) -> None:
     assert centers == pytest.approx([20 + 10 * level / 255 for level in levels], abs=0.01)
 
 
-def test_an_empty_batch_has_no_results(step: DetectStep) -> None:
+def test_an_empty_batch_has_no_results(step: PictureStep) -> None:
     assert step.begin([]).results() == []
 
 
 def test_a_batch_that_is_not_done_in_time_says_so_and_gives_all_results_when_asked_again(
-    step: DetectStep, monkeypatch: pytest.MonkeyPatch
+    step: PictureStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = threading.Event()
     wait_for = [False, True]
@@ -197,10 +206,10 @@ def test_a_cancelled_batch_lets_go_of_what_has_not_started(tmp_path: Path, monke
     assert len(decoded) == 2
 
 
-def test_inferences_and_the_time_of_each_stage_are_counted(step: DetectStep, metrics: Metrics) -> None:
+def test_inferences_and_the_time_of_each_stage_are_counted(step: PictureStep, metrics: Metrics) -> None:
     step.begin([record(make_frame(image=grey(0)), i) for i in range(4)]).results()
     value = metrics.registry.get_sample_value
     assert value("inference_requests_total", {"model_name": "gate", "status": "ok"}) == 4
     assert (value("inference_duration_seconds_count", {"model_name": "gate"}) or 0) >= 1
-    for stage in ("decode", "letterbox", "inference", "postprocess"):
+    for stage in ("decode", "prepare", "inference", "postprocess"):
         assert (value("vss_stage_seconds_total", {"step": "detect", "stage": stage}) or 0) > 0

@@ -14,7 +14,8 @@ from vss.codecs.images import ImageInfo, read_image_info
 from vss.config import Limits, ModelSettings
 from vss.errors import BadRecord, ConfigError
 from vss.model_store.resolve import ModelRef
-from vss.model_store.tasks.detection.detector import Detector, Picture
+from vss.model_store.runner.picture import Picture
+from vss.model_store.runner.runner import Runner
 from vss.schemas.events import DetectedObject
 from vss.schemas.frame import FrameHeader
 
@@ -87,7 +88,7 @@ def bench_accuracy(
 
 
 def detect_files(
-    detector: Detector, files: Mapping[str, bytes], on_pictures: Callable[[int], None] = lambda _: None
+    detector: Runner[Any], files: Mapping[str, bytes], on_pictures: Callable[[int], None] = lambda _: None
 ) -> Found:
     """What a detector finds in encoded pictures, decoded as a worker decodes them.
 
@@ -97,7 +98,7 @@ def detect_files(
     futures = detector.submit([Picture.encoded(value, _info(value)) for value in files.values()])
     found = {}
     for name, future in zip(files, futures, strict=True):
-        found[name] = future.result().objects
+        found[name] = future.result().value
         on_pictures(1)
     return found
 
@@ -164,7 +165,7 @@ def _detect(
     settings = settings.model_copy(
         update={"confidence": confidence, "iou": iou, "classes": None, "max_detections": 300}
     )
-    detector = Detector.load(ref, settings)
+    detector = Runner.load(ref, settings)
     names, found = list(files), Found()
     try:
         for start in range(0, len(names), _CHUNK):

@@ -12,7 +12,7 @@ from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 
 WARM_UP_FRAMES = 16
 
@@ -125,7 +125,7 @@ def bench_detect(
         StreamError: The cluster fails.
     """
     metrics = Metrics()
-    detector = Detector.load(ref, settings.model, metrics=metrics)
+    detector = Runner.load(ref, settings.model, metrics=metrics)
     try:
         worker = WorkerBench(settings, detector, metrics)
         worker.fill(jpegs, frames)
@@ -148,7 +148,7 @@ def bench_detect(
         return DetectBench(
             model=detector.name,
             version=detector.version,
-            head=detector.head,
+            head=detector.task.facts["head"],
             providers=detector.providers,
             threads=detector.threads,
             width=size[0],

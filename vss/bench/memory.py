@@ -12,7 +12,7 @@ from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 
 SETTLED_AFTER: Final = 500
 
@@ -61,7 +61,7 @@ def bench_memory(
         StreamError: The cluster fails.
     """
     metrics, process = Metrics(), psutil.Process()
-    detector = Detector.load(ref, settings.model, metrics=metrics)
+    detector = Runner.load(ref, settings.model, metrics=metrics)
     samples: list[tuple[int, int]] = []
 
     def sample(events: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from vss.bench.usage import Stopwatch, Usage
 from vss.codecs.images import read_image_info
 from vss.config import Limits
-from vss.model_store.tasks.detection.detector import Detector, Picture
-from vss.model_store.tasks.detection.letterbox import InputBuffer
+from vss.model_store.runner.picture import Picture
+from vss.model_store.runner.runner import Runner
 from vss.schemas.frame import FrameHeader
 
 _INPUTS_A_CALLER = 4
@@ -29,11 +30,11 @@ class RawModel:
         jpegs: What the inputs are made of.
     """
 
-    def __init__(self, detector: Detector, jpegs: Sequence[bytes]) -> None:
+    def __init__(self, detector: Runner[Any], jpegs: Sequence[bytes]) -> None:
         self._model = detector.model
         self._callers = detector.threads
         # As many images a call as the model must have, and one where it takes any: the fastest on the CPU.
-        self._batch = detector.model.batch or 1
+        self._batch = detector.model.input_shape[0] or 1
         self._inputs = [
             [self._input(detector, jpegs[(caller + i) % len(jpegs)]) for i in range(_INPUTS_A_CALLER)]
             for caller in range(self._callers)
@@ -54,10 +55,10 @@ class RawModel:
         for i in range(calls):
             self._model.run(inputs[i % len(inputs)])
 
-    def _input(self, detector: Detector, jpeg: bytes) -> NDArray[np.float32]:
+    def _input(self, detector: Runner[Any], jpeg: bytes) -> NDArray[np.float32]:
         picture = Picture.encoded(jpeg, read_image_info(jpeg, FrameHeader(camera_id="bench"), Limits()))
-        placement = detector.letterbox.place(picture.width, picture.height)
-        buffer = InputBuffer(detector.letterbox, self._batch)
+        size = (picture.width, picture.height)
+        inputs = detector.task.inputs(self._batch)
         for slot in range(self._batch):
-            buffer.write(slot, picture.load((placement.width, placement.height)), placement)
-        return buffer.images
+            inputs.write(slot, picture.load(detector.task.decode_wh(*size)), size)
+        return inputs.batch

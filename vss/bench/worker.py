@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from vss.bench.usage import Stopwatch, Usage
 from vss.clock import Deadline, SystemClock
@@ -14,7 +15,8 @@ from vss.config import Settings
 from vss.errors import StreamError
 from vss.logs import Logger, get_logger
 from vss.metrics import Metrics
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
+from vss.model_store.serving.single import SingleModel
 from vss.schemas import topics as catalogue
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.streams.kafka_publisher import KafkaPublisher
@@ -23,8 +25,9 @@ from vss.streams.kafka_source import KafkaSource
 from vss.streams.log_reader import LogReader
 from vss.streams.topic_admin import create_topics
 from vss.testing import make_frame
-from vss.workers.detect import DetectStep
 from vss.workers.loop.loop import Loop
+from vss.workers.pictures.kinds import DETECT
+from vss.workers.pictures.step import PictureStep
 
 _CAMERAS = 16
 _PATIENCE_S = 120.0
@@ -80,7 +83,7 @@ class _CountingSink:
         self._sink.close()
 
 
-class _LastingStep(DetectStep):
+class _LastingStep(PictureStep):
     """Leaves the detector open for the next run."""
 
     def close(self) -> None:
@@ -96,7 +99,7 @@ class WorkerBench:
         metrics: Where everything is counted.
     """
 
-    def __init__(self, settings: Settings, detector: Detector, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, detector: Runner[Any], metrics: Metrics) -> None:
         self._settings = settings
         self._detector = detector
         self._metrics = metrics
@@ -141,8 +144,11 @@ class WorkerBench:
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
         sink = _CountingSink(kafka, frames, stop, on_events)
         step = _LastingStep(
-            self._detector,
-            topic=self._events,
+            DETECT.name,
+            task=DETECT.task,
+            server=SingleModel(self._detector),
+            events=DETECT.events,
+            topic_prefix=self._settings.kafka.topic_prefix,
             group=group,
             limits=self._settings.limits,
             metrics=self._metrics,

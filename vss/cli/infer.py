@@ -42,17 +42,17 @@ def infer(settings: Settings, model: str, inputs: tuple[str, ...], as_json: bool
     What cannot be read is reported, the rest goes on, and the exit code is 1.
     """
     from vss.model_store.resolve import resolve_model
-    from vss.model_store.tasks.detection.detector import Detector
+    from vss.model_store.runner.runner import Runner
     from vss.workers.offline import infer as offline
     from vss.workers.offline.annotate import Annotator
     from vss.workers.offline.inputs import BadInput, find_inputs, read_pictures
 
     files = find_inputs(inputs, leave_out=save)
-    ref = resolve_model(model, settings.model.store)
+    ref = resolve_model(model, settings.model)
     clock = SystemClock()
     report = _Report(as_json)
     with Annotator(save, files) if save is not None else nullcontext() as annotator:
-        detector = Detector.load(ref, settings.model)
+        detector = Runner.load(ref, settings.model)
         try:
             start_s = clock.monotonic()
             pictures = read_pictures(files, every=every, limits=settings.limits)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 from vss.clock import Clock
 from vss.codecs.images import Image
 from vss.errors import SourceUnreadable, UndecodableImage
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 from vss.workers.camera.recognise import recognise
 
 # Cameras, Kafka, Redis and this program work on the same cores as the model.
@@ -36,7 +37,7 @@ def first_image(source: str) -> Image:
     raise SourceUnreadable(f"{source} holds no picture", fix="name a video with pictures in it")
 
 
-def measured_fps(detector: Detector, image: Image, clock: Clock) -> float:
+def measured_fps(detector: Runner[Any], image: Image, clock: Clock) -> float:
     """How many such pictures a second the detector takes.
 
     Args:
@@ -45,11 +46,11 @@ def measured_fps(detector: Detector, image: Image, clock: Clock) -> float:
         clock: For the time it takes.
     """
     images = [image] * detector.threads
-    detector.detect(images)
+    detector.run(images)
     started_s = last_s = clock.monotonic()
     times_s = []
     while last_s - started_s < _MEASURE_S:
-        detector.detect(images)
+        detector.run(images)
         before_s, last_s = last_s, clock.monotonic()
         times_s.append(last_s - before_s)
     # The median: what else starts on this machine at the moment will not run for long.

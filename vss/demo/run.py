@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vss.clock import Clock
 from vss.codecs.images import Image
@@ -29,7 +30,7 @@ from vss.local.fleet import LocalFleet
 from vss.local.state import running
 from vss.logs import get_logger
 from vss.model_store.resolve import resolve_model
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 from vss.schemas.topics import CATALOGUE, FRAMES
 from vss.streams.topic_admin import create_topics
 from vss.workers.checks.audit import audit
@@ -97,7 +98,7 @@ def run_demo(
     of_model = model_settings(threads=max(1, cores // len(WORKERS)))
     spec = model if model is not None else str(CONVEYOR_MODEL)
     all_threads = of_model.model_copy(update={"threads": of_model.threads * len(WORKERS)})
-    detector = Detector.load(resolve_model(spec, of_model.store), all_threads)
+    detector = Runner.load(resolve_model(spec, of_model), all_threads)
     _prepare(folder)
     with ExitStack() as resources:
         resources.callback(detector.close)
@@ -143,7 +144,7 @@ def _unless(stop: threading.Event) -> None:
         raise KeyboardInterrupt
 
 
-def _pace(detector: Detector, image: Image, plan: Plan, clock: Clock, say: Callable[[str], None]) -> float:
+def _pace(detector: Runner[Any], image: Image, plan: Plan, clock: Clock, say: Callable[[str], None]) -> float:
     """Frames a second that each camera shall send."""
     machine_fps = measured_fps(detector, image, clock)
     fps = camera_fps(machine_fps, len(CAMERAS), plan.most_fps)

@@ -29,12 +29,12 @@ def read_facts(ref: ModelRef, settings: ModelSettings) -> ModelFacts:
     Raises:
         ModelError: It cannot be served.
     """
-    from vss.model_store.tasks.detection.detector import Detector  # onnxruntime and OpenCV, half a second of imports
+    from vss.model_store.runner.runner import Runner  # onnxruntime and OpenCV, half a second of imports
 
     # A class filter that names a class of another model is no reason to refuse this one.
     sober = settings.model_copy(update={"device": "cpu", "threads": 1, "classes": None})
-    detector = Detector.load(ref, sober)
+    runner = Runner.load(ref, sober)
     try:
-        return ModelFacts(detector.head, detector.input_wh, detector.labels)
+        return ModelFacts(runner.task.facts.get("head", ""), runner.input_wh, runner.labels)
     finally:
-        detector.close()
+        runner.close()

@@ -13,6 +13,14 @@ RESULT_TYPE = "vss.result.v1"
 SHED_TYPE = "vss.shed.v1"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+# What most events do not have is left out of their JSON.
+_LeftOut = Field(exclude_if=_is_none)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceCoordinates:
     """The record an outcome belongs to: joins output to input."""
@@ -43,14 +51,14 @@ class ObjectClassification:
     Attributes:
         predictions: The most confident first.
         inference_time: Seconds the model took for this object.
-        embedding: Of the object; null unless asked for.
+        embedding: Of the object; left out unless asked for.
     """
 
     predictions: tuple[ClassPrediction, ...]
     model_name: str
     model_version: str
     inference_time: float
-    embedding: tuple[float, ...] | None = None
+    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,7 @@ class DetectedObject:
         confidence: 0..1.
         bbox: x1, y1, x2, y2 in pixels of the published frame, origin top left.
         center: x, y in pixels of the published frame.
-        classification: What a second model says about it; null where none was asked.
+        classification: What a second model says about it; left out where none was asked.
     """
 
     class_: Annotated[str, Field(alias="class")]
@@ -70,7 +78,7 @@ class DetectedObject:
     confidence: float
     bbox: tuple[float, float, float, float]
     center: tuple[float, float]
-    classification: ObjectClassification | None = None
+    classification: Annotated[ObjectClassification | None, _LeftOut] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,7 @@ class DetectionEvent:
         processing_time: Seconds from the decoding of this frame to its event.
         timestamp: When the event was made, RFC 3339.
         source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out for the frame; null unless asked for.
+        embedding: What the layer that `--features` names puts out for the frame; left out unless asked for.
         cached: Whether the same picture was answered before, and the model not asked again.
     """
 
@@ -107,7 +115,7 @@ class DetectionEvent:
     processing_time: float
     timestamp: str
     source: SourceCoordinates
-    embedding: tuple[float, ...] | None = None
+    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
     cached: bool = False
 
 
@@ -140,12 +148,12 @@ class ClassificationEvent:
         predictions: The most confident first.
         top_prediction: The class of the first.
         confidence: Of the first, 0..1.
-        object: The object it is about; null for a whole frame.
+        object: The object it is about; left out for a whole frame.
         inference_time: Seconds the model took for this picture.
         processing_time: Seconds from the decoding of this frame to its event.
         timestamp: When the event was made, RFC 3339.
         source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out; null unless asked for.
+        embedding: What the layer that `--features` names puts out; left out unless asked for.
         cached: Whether the same picture was answered before, and the model not asked again.
     """
 
@@ -159,14 +167,14 @@ class ClassificationEvent:
     predictions: tuple[ClassPrediction, ...]
     top_prediction: str
     confidence: float
-    object: ObjectPlace | None
+    object: Annotated[ObjectPlace | None, _LeftOut] = None
     model_name: str
     model_version: str
     inference_time: float
     processing_time: float
     timestamp: str
     source: SourceCoordinates
-    embedding: tuple[float, ...] | None = None
+    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
     cached: bool = False
 
 
@@ -187,7 +195,7 @@ class ResultEvent:
         processing_time: Seconds from the decoding of this frame to its event.
         timestamp: When the event was made, RFC 3339.
         source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out; null unless asked for.
+        embedding: What the layer that `--features` names puts out; left out unless asked for.
         cached: Whether the same picture was answered before, and the model not asked again.
     """
 
@@ -206,7 +214,7 @@ class ResultEvent:
     processing_time: float
     timestamp: str
     source: SourceCoordinates
-    embedding: tuple[float, ...] | None = None
+    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
     cached: bool = False
 
 

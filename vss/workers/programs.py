@@ -7,9 +7,11 @@ from vss.config import Settings
 from vss.logs import get_logger
 from vss.metrics import Metrics
 from vss.model_store.resolve import resolve_model
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
+from vss.model_store.serving.single import SingleModel
 from vss.schemas import topics
-from vss.workers.detect import DetectStep
+from vss.workers.pictures.kinds import DETECT
+from vss.workers.pictures.step import PictureStep
 from vss.workers.redis_view.rebuild import rebuild_view
 from vss.workers.redis_view.step import cache_step, view_topics
 from vss.workers.service import consumer_group, serve
@@ -29,20 +31,23 @@ def run_detect(settings: Settings, *, spec: str, metrics_port: int | None) -> No
     """
     logger = get_logger("worker.detect")
     metrics = Metrics()
-    detector = Detector.load(resolve_model(spec, settings.model.store), settings.model, metrics=metrics)
+    detector = Runner.load(resolve_model(spec, settings.model), settings.model, metrics=metrics)
     logger.info(
         "model loaded",
         model=detector.name,
         version=detector.version,
-        head=detector.head,
+        head=detector.task.facts["head"],
         input_wh=detector.input_wh,
         classes=len(detector.labels),
         providers=detector.providers,
     )
-    step = DetectStep(
-        detector,
-        topic=topics.DETECTIONS.name(settings.kafka.topic_prefix),
-        group=consumer_group(settings, DetectStep.name),
+    step = PictureStep(
+        DETECT.name,
+        task=DETECT.task,
+        server=SingleModel(detector),
+        events=DETECT.events,
+        topic_prefix=settings.kafka.topic_prefix,
+        group=consumer_group(settings, DETECT.name),
         limits=settings.limits,
         metrics=metrics,
         clock=SystemClock(),

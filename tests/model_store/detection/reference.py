@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from vss.bench.accuracy import Found
 from vss.bench.matching import Agreement, agree
 from vss.codecs.images import Image
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 from vss.schemas.events import DetectedObject
 
 
@@ -27,10 +28,10 @@ def frames_named(folder: Path, names: Iterable[str]) -> dict[str, Image]:
     return frames
 
 
-def detect_frames(detector: Detector, frames: Mapping[str, Image]) -> Found:
+def detect_frames(detector: Runner[Any], frames: Mapping[str, Image]) -> Found:
     """What a detector finds in decoded frames."""
-    found = detector.detect(list(frames.values()))
-    return {name: detections.objects for name, detections in zip(frames, found, strict=True)}
+    found = detector.run(list(frames.values()))
+    return {name: detections.value for name, detections in zip(frames, found, strict=True)}
 
 
 def agreement(reference: Mapping[str, Sequence[DetectedObject]], found: Found) -> Agreement:

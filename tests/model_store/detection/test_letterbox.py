@@ -39,7 +39,7 @@ def test_the_input_equals_resizing_padding_and_scaling_one_after_the_other(
     image = make_image(*size)
     placement = letterbox.place(*size)
     buffer = InputBuffer(letterbox, 1)
-    buffer.write(0, image, placement)
+    buffer.write(0, image, size)
 
     padded = np.full((64, 64, 3), 114, np.uint8)
     resized = image if size == (64, 64) else cv2.resize(image, (placement.width, placement.height))
@@ -47,25 +47,25 @@ def test_the_input_equals_resizing_padding_and_scaling_one_after_the_other(
     padded[rows, columns][:, : placement.width] = resized
     channels = padded[..., ::-1] if rgb else padded
     expected = channels.transpose(2, 0, 1).astype(np.float32) * np.float32(scale)
-    np.testing.assert_allclose(buffer.images[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(buffer.batch[0], expected, rtol=1e-6)
 
 
 def test_a_slot_used_again_for_another_size_shows_nothing_of_the_last_picture() -> None:
     letterbox = Letterbox(64, 64)
     fresh, reused = InputBuffer(letterbox, 1), InputBuffer(letterbox, 1)
-    reused.write(0, make_image(64, 64, seed=1), letterbox.place(64, 64))
+    reused.write(0, make_image(64, 64, seed=1), (64, 64))
     for buffer in (fresh, reused):
-        buffer.write(0, make_image(100, 30), letterbox.place(100, 30))
-    np.testing.assert_array_equal(fresh.images, reused.images)
+        buffer.write(0, make_image(100, 30), (100, 30))
+    np.testing.assert_array_equal(fresh.batch, reused.batch)
 
 
 def test_slots_do_not_touch_one_another() -> None:
     letterbox = Letterbox(64, 64)
     buffer = InputBuffer(letterbox, 2)
-    buffer.write(0, make_image(64, 48), letterbox.place(64, 48))
-    before = buffer.images[0].copy()
-    buffer.write(1, make_image(48, 64, seed=1), letterbox.place(48, 64))
-    np.testing.assert_array_equal(buffer.images[0], before)
+    buffer.write(0, make_image(64, 48), (64, 48))
+    before = buffer.batch[0].copy()
+    buffer.write(1, make_image(48, 64, seed=1), (48, 64))
+    np.testing.assert_array_equal(buffer.batch[0], before)
 
 
 def test_a_picture_that_cannot_be_written_to_is_read() -> None:
@@ -74,4 +74,4 @@ def test_a_picture_that_cannot_be_written_to_is_read() -> None:
     image.flags.writeable = False
     for size in ((64, 64), (128, 128)):
         picture = np.frombuffer(cv2.resize(image, size).tobytes(), np.uint8).reshape(size[1], size[0], 3)
-        InputBuffer(letterbox, 1).write(0, picture, letterbox.place(*size))
+        InputBuffer(letterbox, 1).write(0, picture, size)

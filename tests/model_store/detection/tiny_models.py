@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vss.config import ModelSettings
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
-from vss.model_store.tasks.detection.detector import Detector
+from vss.model_store.runner.runner import Runner
 
 SIDE = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
@@ -88,7 +89,7 @@ def yolov8_output(*boxes: tuple[float, float, float, float, int, float], classes
     return output
 
 
-def load(path: Path, manifest: Manifest | None = None, **settings: object) -> Detector:
+def load(path: Path, manifest: Manifest | None = None, **settings: object) -> Runner[Any]:
     """The detector of a file."""
     ref = ModelRef("tiny", "1", path, manifest if manifest is not None else Manifest())
-    return Detector.load(ref, ModelSettings.model_validate({"threads": 2, "device": "cpu"} | settings))
+    return Runner.load(ref, ModelSettings.model_validate({"threads": 2, "device": "cpu"} | settings))

@@ -39,7 +39,7 @@ def accuracy(settings: Settings, spec: str, folder: Path, reference: Path | None
     from vss.model_store.resolve import resolve_model
 
     configure(level="WARNING")
-    ref = resolve_model(spec, settings.model.store)
+    ref = resolve_model(spec, settings.model)
     with progress("pictures") as advance:
         report = bench_accuracy(ref, settings.model, folder, reference=reference, on_pictures=advance)
     if as_json:

@@ -56,7 +56,7 @@ def detect(
 
     configure(level="WARNING")
     settings = override(settings, {"model.threads": threads})
-    ref = resolve_model(spec, settings.model.store)
+    ref = resolve_model(spec, settings.model)
     size = SIZES[image_size]
     jpegs = make_jpegs(video, size)
     with bench_settings(settings, own_cluster=names_no_cluster()) as own:

@@ -44,7 +44,7 @@ def memory(settings: Settings, spec: str, image_size: str, video: Path | None, f
     from vss.model_store.resolve import resolve_model
 
     configure(level="WARNING")
-    ref = resolve_model(spec, settings.model.store)
+    ref = resolve_model(spec, settings.model)
     jpegs = make_jpegs(video, SIZES[image_size])
     with bench_settings(settings, own_cluster=names_no_cluster()) as own, progress("events", frames) as advance:
         counted = 0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound, ModelUnsupported
+from vss.model_store.backends.model import Interrupt
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 
@@ -28,7 +29,7 @@ _ERRORS_ONLY: Final = 3
 
 
 class OnnxModel:
-    """A loaded model with one image batch as its input. `run` may be called from several threads at once.
+    """A loaded model (see `Model`). `run` may be called from several threads at once.
 
     On the CPU each call runs on the thread that makes it: as many callers as cores on one session are 10 to 45 % ahead
     of one caller that spreads its call over the cores.
@@ -39,16 +40,16 @@ class OnnxModel:
 
     Attributes:
         providers: What ONNX Runtime uses, first choice first.
+        on_cpu: Whether the CPU does all the work.
         metadata: What the exporter wrote into the file.
+        input_shape: Of the input, batch first; None takes any number.
         dtype: Of the input.
-        batch: Images a call must have; None takes any number.
-        height: Of the input, pixels; None takes any.
-        width: Of the input, pixels; None takes any.
+        resident_bytes: Of its weights, about: the size of the file.
 
     Raises:
         ModelNotFound: There is no such file.
         ModelCorrupt: It is no ONNX model.
-        ModelUnsupported: Its input is no batch of images with three channels, or this runtime cannot run it.
+        ModelUnsupported: It has several inputs, or one of integers, or this runtime cannot run it.
         ConfigError: onnxruntime is missing or lacks the device.
     """
 
@@ -57,43 +58,35 @@ class OnnxModel:
             raise ModelNotFound(f"no such model file: {file}", fix="give the path of an ONNX file")
         self._session = _open_session(file, device)
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
+        self.on_cpu = self.providers[0] == _CPU
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.resident_bytes = file.stat().st_size
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise _unsupported(f"{file.name} has {len(inputs)} inputs: {', '.join(i.name for i in inputs)}")
         self._input = inputs[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
-        shape = inputs[0].shape
-        if len(shape) != 4:
-            raise _unsupported(f"the input {self._input} of {file.name} has rank {len(shape)} ({_shape(shape)})")
         if inputs[0].type not in _DTYPES:
             raise _unsupported(f"the input {self._input} of {file.name} is {inputs[0].type}")
         self.dtype = _DTYPES[inputs[0].type]
-        self.batch, channels, self.height, self.width = (n if isinstance(n, int) and n > 0 else None for n in shape)
-        if channels not in (3, None):
-            raise _unsupported(f"the input {self._input} of {file.name} has {channels} channels ({_shape(shape)})")
+        self.input_shape: tuple[int | None, ...] = tuple(
+            n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape
+        )
 
-    @property
-    def on_cpu(self) -> bool:
-        """Whether the CPU does all the work."""
-        return self.providers[0] == _CPU
-
-    def run(self, images: NDArray[np.float32]) -> list[NDArray[Any]]:
-        """Runs one batch.
-
-        Args:
-            images: Shape (batch, 3, height, width).
-
-        Returns:
-            The outputs in the model's order.
-
-        Raises:
-            Exception: What ONNX Runtime raises.
-        """
+    def run(self, batch: NDArray[np.float32], interrupt: Interrupt | None = None) -> list[NDArray[Any]]:
+        """See `Model.run`."""
+        options = None
+        if interrupt is not None:
+            options = _runtime().RunOptions()
+            interrupt.on_fire(lambda: setattr(options, "terminate", True))
         outputs: list[NDArray[Any]] = self._session.run(
-            self._outputs, {self._input: images.astype(self.dtype, copy=False)}
+            self._outputs, {self._input: batch.astype(self.dtype, copy=False)}, options
         )
         return outputs
+
+    def close(self) -> None:
+        """See `Model.close`."""
+        self._session = None
 
 
 def usable_cores() -> int:
@@ -162,8 +155,4 @@ def _translate(error: Exception, file: Path) -> ModelError:
 
 
 def _unsupported(message: str) -> ModelUnsupported:
-    return ModelUnsupported(message, fix="export the detector with one float input of shape (batch, 3, height, width)")
-
-
-def _shape(shape: list[Any]) -> str:
-    return ", ".join(str(n) if n is not None else "?" for n in shape)
+    return ModelUnsupported(message, fix="export the model with one float input, batch first")

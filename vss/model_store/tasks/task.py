@@ -6,7 +6,7 @@ A task of your own is a class with these methods and a function that makes it, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -48,10 +48,14 @@ class PictureTask(Protocol[R_co]):
     Attributes:
         labels: Class names by class id; empty where it tells no classes apart.
         input_wh: Width and height of the model's input, pixels.
+        facts: What else is worth knowing about the model, for people: `{"head": "yolov8"}`.
+        result_type: Of results, for pydantic to write as JSON and to read back.
     """
 
     labels: tuple[str, ...]
     input_wh: tuple[int, int]
+    facts: Mapping[str, str]
+    result_type: Any
 
     def decode_wh(self, width: int, height: int) -> tuple[int, int]:
         """The smallest width and height at which a picture of this size may be decoded."""

@@ -99,13 +99,14 @@ def _folder(folder: Path) -> str:
 
 
 def _model(settings: Settings, spec: str) -> str:
-    from vss.model_store.tasks.detection.detector import Detector
+    from vss.model_store.runner.runner import Runner
 
-    detector = Detector.load(resolve_model(spec, settings.model.store), settings.model)
+    detector = Runner.load(resolve_model(spec, settings.model), settings.model)
     try:
         width, height = detector.input_wh
+        facts = ", ".join(detector.task.facts.values())
         return (
-            f"{detector.name}@{detector.version}, {detector.head}, {width}x{height}, {len(detector.labels)} classes, "
+            f"{detector.name}@{detector.version}, {facts}, {width}x{height}, {len(detector.labels)} classes, "
             f"on {detector.providers[0]}"
         )
     finally:

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from vss.codecs.events import encode_event
 from vss.codecs.images import Image
 from vss.errors import VssError
-from vss.model_store.tasks.detection.detector import Detections
-from vss.model_store.tasks.detection.picture import Picture
+from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.picture import Picture
 from vss.schemas.events import DetectedObject
 from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
 
@@ -22,9 +22,9 @@ MAX_BATCH_PIXELS: Final = 16_000_000
 
 
 class BatchDetector(Protocol):
-    """What is needed of `Detector`."""
+    """What is needed of `Runner`."""
 
-    def submit(self, pictures: Sequence[Picture]) -> list[Future[Detections]]:
+    def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[Any]]]:
         """Starts work on a batch."""
 
 
@@ -83,7 +83,7 @@ class _Kept:
         return self.image
 
 
-_Waiting = tuple[InputPicture, _Kept | None, Future[Detections]] | BadInput
+_Waiting = tuple[InputPicture, _Kept | None, Future[Answer[Any]]] | BadInput
 
 
 def infer(
@@ -144,6 +144,6 @@ def _result(one: _Waiting) -> Found | BadInput:
         return one
     picture, kept, future = one
     try:
-        return Found(picture, future.result().objects, kept.image if kept is not None else None)
+        return Found(picture, future.result().value, kept.image if kept is not None else None)
     except VssError as error:
         return BadInput(picture.file, picture.frame, error)

@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from vss.codecs.images import read_image_info
 from vss.config import Limits
 from vss.errors import SourceUnreadable, UndecodableImage, VssError
-from vss.model_store.tasks.detection.picture import Picture
+from vss.model_store.runner.picture import Picture
 from vss.schemas.frame import FrameHeader
 from vss.workers.camera.image_folder import IMAGE_SUFFIXES, natural_order
 from vss.workers.camera.jpeg_header import read_jpeg_header

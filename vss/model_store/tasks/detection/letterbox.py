@@ -76,28 +76,23 @@ class InputBuffer:
 
     Args:
         letterbox: How pictures become input.
-        batch: Slots.
+        slots: How many pictures.
 
     Attributes:
-        images: Shape (batch, 3, height, width), float32, in the range of `letterbox.scale`.
+        batch: Shape (batch, 3, height, width), float32, in the range of `letterbox.scale`.
     """
 
-    def __init__(self, letterbox: Letterbox, batch: int) -> None:
+    def __init__(self, letterbox: Letterbox, slots: int) -> None:
         self._letterbox = letterbox
-        self.images: NDArray[np.float32] = np.empty((batch, 3, letterbox.height, letterbox.width), np.float32)
-        self._slots: list[_Slot | None] = [None] * batch
+        self.batch: NDArray[np.float32] = np.empty((slots, 3, letterbox.height, letterbox.width), np.float32)
+        self._slots: list[_Slot | None] = [None] * slots
 
-    def write(self, slot: int, image: Image, placement: Placement) -> None:
-        """Puts a picture into a slot.
-
-        Args:
-            slot: Which.
-            image: The picture, at any size: it is scaled to `placement`.
-            placement: What `Letterbox.place` says for the size of the source.
-        """
+    def write(self, slot: int, image: Image, source_wh: tuple[int, int]) -> None:
+        """See `Inputs.write`."""
+        placement = self._letterbox.place(*source_wh)
         room = self._slots[slot]
         if room is None or room.placement != placement:
-            room = self._slots[slot] = _Slot(self._letterbox, self.images[slot], placement)
+            room = self._slots[slot] = _Slot(self._letterbox, self.batch[slot], placement)
         room.write(image)
 
 

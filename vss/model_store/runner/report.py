@@ -1,34 +1,40 @@
-"""Counts what the detector's threads do."""
+"""Counts what a runner's threads do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from vss.metrics import Metrics
 
-STEP = "detect"
-STAGES = ("decode", "letterbox", "inference", "postprocess")
+STAGES: Final = ("decode", "prepare", "inference", "postprocess")
+# A worker's step is called by what it does, its models by their task.
+_STEPS: Final[Mapping[str, str]] = {"detection": "detect", "classification": "classify"}
 
 
-class DetectorReport:
+class RunnerReport:
     """Counts inferences and the time of each stage.
 
     Args:
         metrics: Where it is counted.
         model_name: The label of the first two metrics.
+        task: Of the model.
     """
 
-    def __init__(self, metrics: Metrics, model_name: str) -> None:
+    def __init__(self, metrics: Metrics, model_name: str, task: str) -> None:
         # Looking a label up costs more than counting: once is enough.
-        self._decode, self._letterbox, self._inference, self._postprocess = (
-            metrics.stage_seconds.labels(STEP, stage) for stage in STAGES
+        step = _STEPS.get(task, task)
+        self._decode, self._prepare, self._inference, self._postprocess = (
+            metrics.stage_seconds.labels(step, stage) for stage in STAGES
         )
         self._duration = metrics.inference_duration.labels(model_name)
         self._ok = metrics.inference_requests.labels(model_name, "ok")
         self._failed = metrics.inference_requests.labels(model_name, "error")
 
-    def prepared(self, decode_s: float, letterbox_s: float) -> None:
+    def prepared(self, decode_s: float, prepare_s: float) -> None:
         """A picture is in the model's input."""
         self._decode.inc(decode_s)
-        self._letterbox.inc(letterbox_s)
+        self._prepare.inc(prepare_s)
 
     def ran(self, pictures: int, seconds: float) -> None:
         """A call of the model succeeded."""
@@ -41,5 +47,5 @@ class DetectorReport:
         self._failed.inc(pictures)
 
     def finished(self, postprocess_s: float) -> None:
-        """A picture has its objects."""
+        """A picture has its result."""
         self._postprocess.inc(postprocess_s)

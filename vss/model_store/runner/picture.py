@@ -1,4 +1,4 @@
-"""A picture that is still to be detected in: its size, and how to get at its pixels."""
+"""A picture that is still to be looked at: its size, and how to get at its pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vss.codecs.images import Image, ImageInfo, decode_image
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture whose decoding is left to the detector's threads.
+    """A picture whose decoding is left to the runner's threads.
 
     Attributes:
         width: Of the source, pixels; boxes are in these pixels.

@@ -1,0 +1,134 @@
+"""A runner: a model, its task, and the threads it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Generic, TypeVar
+
+import cv2
+
+from vss.codecs.images import Image
+from vss.config import ModelSettings
+from vss.metrics import Metrics
+from vss.model_store.backends.load import open_model
+from vss.model_store.backends.onnx import usable_cores
+from vss.model_store.resolve import ModelRef
+from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.calls import Call, Pipeline
+from vss.model_store.runner.picture import Picture
+from vss.model_store.runner.report import RunnerReport
+from vss.model_store.tasks.registry import task_kind
+
+R = TypeVar("R")
+# Where the model takes any number. Beyond 4 images YOLOX-nano took longer for each on the CPU (16 ms with 1, 2 or 4
+# images a call, 17 with 8, 20 with 16: they no longer fit the cache); an accelerator wants more.
+_CPU_BATCH: Final = 4
+_ACCELERATOR_BATCH: Final = 32
+# Enough to decode for an accelerator.
+_ACCELERATOR_THREADS: Final = 8
+
+
+class Runner(Generic[R]):
+    """Answers pictures with one version of one model. Thread-safe; make it with `load`.
+
+    Attributes:
+        ref: Which version of which model.
+        name: Of the model.
+        version: Of the model.
+        model: What runs.
+        task: What comes before and after it.
+        labels: Class names by class id.
+        input_wh: Width and height of the model's input, pixels.
+        providers: What runs it, first choice first.
+        threads: Calls under way at once.
+        batch: Pictures a call may have.
+    """
+
+    def __init__(self, ref: ModelRef, pipeline: Pipeline[R], *, threads: int) -> None:
+        self.ref = ref
+        self.name = ref.name
+        self.version = ref.version
+        self.model = pipeline.model
+        self.task = pipeline.task
+        self.labels = self.task.labels
+        self.input_wh = self.task.input_wh
+        self.providers = self.model.providers
+        self.threads = threads
+        self.batch = pipeline.batch
+        self._pipeline = pipeline
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="model", initializer=_single_threaded_opencv)
+
+    @classmethod
+    def load(cls, ref: ModelRef, settings: ModelSettings, *, metrics: Metrics | None = None) -> Runner[Any]:
+        """Loads a model, runs it once, and finds out what it is.
+
+        Args:
+            ref: Which, and its manifest.
+            settings: Where it runs and what it reports.
+            metrics: Where it is counted.
+
+        Raises:
+            ModelNotFound: There is no such file.
+            ModelCorrupt: It is no model.
+            ModelUnsupported: Its inputs or outputs are none we know, or not those its manifest says.
+            ConfigError: A runtime or the device is missing, or a setting does not fit the model.
+        """
+        kind = task_kind(ref.manifest.task)
+        model = open_model(ref, settings)
+        task = kind.load(ref, model, settings)
+        pipeline = Pipeline(
+            model,
+            task,
+            batch=model.input_shape[0] or (_CPU_BATCH if model.on_cpu else _ACCELERATOR_BATCH),
+            features=settings.features is not None,
+            report=RunnerReport(metrics, ref.name, kind.name) if metrics is not None else None,
+        )
+        return Runner(ref, pipeline, threads=settings.threads or _threads(model.on_cpu))
+
+    def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[R]]]:
+        """Starts decoding, inference and what follows on the runner's threads.
+
+        Pictures share calls of the model where it takes more than one at a time. A picture that cannot be decoded fails
+        alone.
+
+        Returns:
+            One future a picture. It raises what `Picture.load` raised, or `InferenceFailed`.
+        """
+        size = self._call_size(len(pictures))
+        futures: list[Future[Answer[R]]] = []
+        for start in range(0, len(pictures), size):
+            call = Call(self._pipeline, pictures[start : start + size])
+            futures += call.futures
+            for slot in range(len(call.futures)):
+                self._pool.submit(call.prepare, slot)
+        return futures
+
+    def run(self, images: Sequence[Image]) -> list[Answer[R]]:
+        """What is in decoded images; waits for it.
+
+        Raises:
+            InferenceFailed: The model raised.
+        """
+        return [future.result() for future in self.submit([Picture.decoded(image) for image in images])]
+
+    def close(self) -> None:
+        """Drops what has not started and frees the threads and the model. Idempotent."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pipeline.forget_inputs()
+        self.model.close()
+
+    def _call_size(self, pictures: int) -> int:
+        """Pictures a call: all threads shall have work before calls get larger."""
+        if self._pipeline.fixed_batch is not None:
+            return self.batch
+        return max(1, min(self.batch, -(-pictures // self.threads)))
+
+
+def _threads(on_cpu: bool) -> int:
+    return usable_cores() if on_cpu else _ACCELERATOR_THREADS
+
+
+def _single_threaded_opencv() -> None:
+    # The pool's threads are the parallelism; OpenCV's own would only take turns with them. A setting of the process.
+    cv2.setNumThreads(1)

@@ -1,0 +1,1 @@
+"""Which loaded model answers which record, and how another version takes over."""

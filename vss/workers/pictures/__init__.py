@@ -1,0 +1,1 @@
+"""The steps that look at pictures: detect, classify, and tasks of the user's own."""
