@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
@@ -33,7 +33,7 @@ def open_model(ref: ModelRef, settings: ModelSettings) -> Model:
     if suffix == ONNX_SUFFIX:
         from vss.model_store.backends.onnx import OnnxModel  # imports no torch, and below no onnxruntime
 
-        return cast("Model", OnnxModel(ref.file, device=settings.device))
+        return OnnxModel(ref.file, device=settings.device)
     if suffix in TORCH_SUFFIXES:
         from vss.model_store.backends.torch import TorchModel
 

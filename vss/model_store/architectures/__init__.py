@@ -1,0 +1,1 @@
+"""The networks that a PyTorch state dict may belong to."""
