@@ -16,11 +16,11 @@ from typing import Any
 from vss.bench.accuracy import detect_files, read_reference
 from vss.bench.cluster import bench_settings
 from vss.bench.frames import SIZES, make_jpegs
-from vss.bench.matching import agree
 from vss.bench.worker import WorkerBench
 from vss.config import ModelSettings, Settings
 from vss.logs import configure
 from vss.metrics import Metrics
+from vss.model_store.evaluation.matching import agree
 from vss.model_store.resolve import resolve_model
 from vss.model_store.runner.runner import Runner
 

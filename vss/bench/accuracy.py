@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vss.bench.average_precision import Precision, TrueBox, mean_average_precision
-from vss.bench.matching import Agreement, agree
 from vss.codecs.images import ImageInfo, read_image_info
 from vss.config import Limits, ModelSettings
 from vss.errors import BadRecord, ConfigError
+from vss.model_store.evaluation.average_precision import Precision, TrueBox, mean_average_precision
+from vss.model_store.evaluation.matching import Agreement, agree
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.runner import Runner

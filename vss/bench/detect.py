@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
-from vss.bench.usage import Usage
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
+from vss.model_store.evaluation.usage import Usage
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.bench.usage import Stopwatch, Usage
 from vss.codecs.images import read_image_info
 from vss.config import Limits
+from vss.model_store.evaluation.usage import Stopwatch, Usage
 from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.runner import Runner
 from vss.schemas.frame import FrameHeader

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from vss.bench.usage import Stopwatch, Usage
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
 from vss.errors import StreamError
 from vss.logs import Logger, get_logger
 from vss.metrics import Metrics
+from vss.model_store.evaluation.usage import Stopwatch, Usage
 from vss.model_store.runner.runner import Runner
 from vss.model_store.serving.single import SingleModel
 from vss.schemas import topics as catalogue

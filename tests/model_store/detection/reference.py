@@ -10,8 +10,8 @@ import av
 import numpy as np
 
 from vss.bench.accuracy import Found
-from vss.bench.matching import Agreement, agree
 from vss.codecs.images import Image
+from vss.model_store.evaluation.matching import Agreement, agree
 from vss.model_store.runner.runner import Runner
 from vss.schemas.events import DetectedObject
 

@@ -9,8 +9,8 @@ import pytest
 from tests.model_store.detection.reference import agreement, detect_frames, frames_named
 from tests.model_store.detection.tiny_models import load
 from vss.bench.accuracy import detect_files, read_reference
-from vss.bench.matching import agree
 from vss.codecs.images import encode_image
+from vss.model_store.evaluation.matching import agree
 from vss.model_store.manifest import Manifest
 
 pytestmark = pytest.mark.timeout(300)

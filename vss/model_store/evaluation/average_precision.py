@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.bench.matching import overlap
+from vss.model_store.evaluation.matching import overlap
 from vss.schemas.events import DetectedObject
 
 THRESHOLDS: Final = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from vss.bench.average_precision import TrueBox, mean_average_precision
-from vss.bench.matching import agree, overlap
+from vss.model_store.evaluation.average_precision import TrueBox, mean_average_precision
+from vss.model_store.evaluation.matching import agree, overlap
 from vss.schemas.events import DetectedObject
 
 Box = tuple[float, float, float, float]
