@@ -78,5 +78,7 @@ def format_of(file: Path) -> Format:
 
 def corrupt(file: Path, error: Exception) -> ModelCorrupt:
     """For a file that PyTorch cannot read."""
-    text = (str(error) or type(error).__name__).replace("\n", " ")[:300]
+    # What it found comes after its advice to load the file without care, and before its guesses.
+    text = (str(error) or type(error).__name__).rpartition("WeightsUnpickler error: ")[2]
+    text = text.partition(" This is an internal")[0].strip().partition("\n")[0][:200]
     return ModelCorrupt(f"{file} is no PyTorch model that can be loaded: {text}", fix="save the model again")

@@ -1,8 +1,8 @@
 """Exported programs (`torch.export`): weights and a graph of PyTorch's operators.
 
 Written by `torch.export.save`, they hold no code. But PyTorch's own loader takes more than that writes: it falls back
-to pickles, evaluates sizes as Python, looks operators up anywhere below `torch`, `torch.os` included, and loads compiled
-libraries. So an archive is held against a list of what a plain export has before the loader sees it.
+to pickles, evaluates sizes as Python, looks operators up anywhere below `torch`, `torch.os` included, and loads
+compiled libraries. So an archive is held against a list of what a plain export has before the loader sees it.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _check_payloads(document: Any, file: Path) -> None:
 
 def _check_samples(content: bytes, file: Path) -> None:
     try:
-        torch_runtime().load(io.BytesIO(content), weights_only=True)
+        torch_runtime().load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # the loader's errors share no class but this
         raise _unsafe(file, "sample inputs that are no plain tensors") from error
 
@@ -163,6 +163,8 @@ def _unsafe(file: Path, what: str) -> ModelUnsafe:
 
 def _translate(error: Exception, file: Path) -> ModelError:
     text = str(error)
+    if "on a CUDA device" in text:
+        return ModelUnsupported(f"{file.name} was exported on a GPU", fix="export it on the CPU: model.cpu()")
     if "version" in text or ("not found" in text and "torch.ops" in text):
         return ModelUnsupported(
             f"this torch cannot load {file.name}: {text.strip().splitlines()[0][:200]}",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelUnsafe, ModelUnsupported
+from vss.errors import ConfigError, ModelError, ModelUnsafe, ModelUnsupported
 from vss.model_store.architectures.registry import Architecture, cifar_names, find_architecture
 from vss.model_store.backends.torch_files.network import Network, corrupt, torch_runtime
 from vss.model_store.manifest import InputSpec
@@ -131,12 +131,10 @@ def _unfit(file: Path, architecture: str, reason: str) -> ModelUnsupported:
 def _translate(error: Exception, file: Path) -> ModelError:
     text = str(error)
     # The restricted unpickler says so of every name that is neither a tensor nor a plain container.
-    if "nsupported global" in text or "Unsupported class" in text or "weights_only" in text.lower():
+    if "GLOBAL " in text or "Unsupported class" in text or "Trying to call reduce" in text:
         named = text.partition("GLOBAL ")[2].split(" ")[0]
         return ModelUnsafe(
-            f"{file.name} holds more than weights{f' ({named})' if named else ''}: loading it would run code",
+            f"{file.name} holds more than weights{f' ({named})' if named else ''}: loading it could run code",
             fix="save the weights alone, torch.save(model.state_dict(), FILE), or export the model to ONNX",
         )
-    if isinstance(error, MemoryError):
-        return ModelCorrupt(f"{file.name} does not fit into memory", fix="save the model again")
     return corrupt(file, error)
