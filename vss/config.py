@@ -84,6 +84,7 @@ class ModelSettings(Section):
         Path("~/.cache/vss-fleet/models"), description="Folder that keeps files of a store that is no folder."
     )
     download_cache_bytes: int = Field(20 << 30, ge=1, description="What that folder may hold; least recently used go.")
+    max_file_bytes: int = Field(4 << 30, ge=1, description="A larger model file is refused.")
     load_attempts: int = Field(5, ge=1, description="Tries to load a model while the store does not answer.")
     max_loaded: int = Field(10, ge=1, description="Models in memory at once; the least recently used idle one goes.")
     max_loaded_bytes: int = Field(8 << 30, ge=1, description="Memory that loaded models may hold.")

@@ -8,7 +8,7 @@
 # │   │   ├── ModelCorrupt
 # │   │   ├── ModelUnsafe        would run code or leave the store
 # │   │   ├── ModelUnsupported   loads, but its inputs or outputs are none we know
-# │   │   ├── ModelTooLarge      does not fit the memory it may use
+# │   │   ├── ModelTooLarge      its file is above the limit, or does not fit the memory it may use
 # │   │   └── SmokeFailed        loads, but does not find in its smoke input what its manifest says
 # │   └── LocalError             the Kafka or Redis that `vss up` runs on this machine
 # ├── BadRecord                  this one record can never be processed
@@ -87,7 +87,7 @@ class ModelUnsafe(ModelError):
 
 
 class ModelTooLarge(ModelError):
-    """The model does not fit the memory it may use, even with every idle model unloaded."""
+    """The file is larger than the limit, or does not fit the memory it may use with every idle model unloaded."""
 
 
 class SmokeFailed(ModelError):

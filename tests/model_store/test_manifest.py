@@ -36,15 +36,31 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         tmp_path,
         """
         task: detection
+        architecture: resnet20-cifar
         head: yolox
         labels: [bolt, nut]
-        input: {width: 416, height: 320, color: bgr, scale: 1.0, letterbox: top_left, pad: 0}
+        input:
+          width: 416
+          height: 320
+          color: bgr
+          scale: 1.0
+          letterbox: top_left
+          pad: 0
+          resize: 480
+          interpolation: bicubic
+          mean: [0.1, 0.2, 0.3]
+          std: [1, 2, 3]
+        output: logits
         thresholds: {confidence: 0.3, iou: 0.6}
+        smoke: {image: smoke.jpg, expect: [bolt]}
+        memory_bytes: 1000
+        options: {window: 3, of: {mine: [1, two]}}
         """,
     )
 
     assert manifest.model_dump() == {
         "task": "detection",
+        "architecture": "resnet20-cifar",
         "head": "yolox",
         "labels": ("bolt", "nut"),
         "input": {
@@ -54,8 +70,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "scale": 1.0,
             "letterbox": "top_left",
             "pad": 0,
+            "resize": 480,
+            "interpolation": "bicubic",
+            "mean": (0.1, 0.2, 0.3),
+            "std": (1.0, 2.0, 3.0),
         },
+        "output": "logits",
         "thresholds": {"confidence": 0.3, "iou": 0.6},
+        "smoke": {"image": "smoke.jpg", "expect": ("bolt",)},
+        "memory_bytes": 1000,
+        "options": {"window": 3, "of": {"mine": [1, "two"]}},
     }
 
 
@@ -84,6 +108,9 @@ def test_a_number_may_be_a_label_but_a_yes_has_to_be_quoted(tmp_path: Path) -> N
         ("threshold: {iou: 0.3}", "threshold", "thresholds.iou"),
         ("width: 640", "width", "input.width"),
         ("iou: 0.3", "iou", "thresholds.iou"),
+        ("option: {a: 1}", "option", "options"),
+        ("smoke: {expects: [a]}", "smoke.expects", "smoke.expect"),
+        ("means: [0, 0, 0]", "means", "input.mean"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(
@@ -99,13 +126,21 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("task: segmentation", "task"),
+        ("task: Segmentation", "task"),
         ("head: yolov3", "head"),
         ("labels: bolt", "labels"),
         ("labels: []", "labels"),
         ("input: {width: 0}", "input.width"),
         ("input: {pad: 256}", "input.pad"),
         ("input: {scale: 0}", "input.scale"),
+        ("input: {std: [1, 1, 0]}", "input.std.2"),
+        ("input: {mean: [1, 1]}", "input.mean.2"),
+        ("input: {interpolation: lanczos}", "input.interpolation"),
+        ("output: softmax", "output"),
+        ("smoke: {image: ../secret.jpg}", "smoke.image"),
+        ("smoke: {image: /etc/passwd}", "smoke.image"),
+        ("memory_bytes: 0", "memory_bytes"),
+        ("options: [1]", "options"),
         ("thresholds: {confidence: 1.5}", "thresholds.confidence"),
         ("thresholds: {iou: much}", "thresholds.iou"),
     ],
@@ -126,6 +161,13 @@ def test_yaml_that_does_not_parse_is_refused_with_the_line(tmp_path: Path) -> No
 @pytest.mark.parametrize("text", ["!!python/object/apply:os.getcwd []", "[" * 20_000, "labels: [2024-99-99]"])
 def test_yaml_that_wants_more_than_data_is_refused(tmp_path: Path, text: str) -> None:
     assert "no YAML" in str(refused(tmp_path, text))
+
+
+def test_a_few_lines_that_unfold_to_billions_of_values_are_refused(tmp_path: Path) -> None:
+    lines = ["options:", "  a0: &a0 [x, x]"]
+    lines += [f"  a{depth}: &a{depth} [{', '.join([f'*a{depth - 1}'] * 9)}]" for depth in range(1, 40)]
+
+    assert "aliases are not read" in str(refused(tmp_path, "\n".join(lines)))
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

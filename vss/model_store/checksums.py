@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from vss.errors import ModelCorrupt
+from vss.model_store.layout import MODEL_FILES
 
-SUMS_FILE = "SHA256SUMS"
+SUMS_FILE: Final = "SHA256SUMS"
+MAX_SUMS_BYTES: Final = 1 << 16
 _LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/\0]+)")
+_CHUNK_BYTES: Final = 4 << 20
+_ADD_AGAIN: Final = "add the model again as a new version"
 
 
 def sha256_of(path: Path) -> str:
@@ -18,45 +24,48 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def write_sums(folder: Path, names: tuple[str, ...]) -> None:
-    """Writes `SHA256SUMS` for these files of the folder."""
-    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in names]
-    (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8")
+def sha256_of_stream(content: BinaryIO, advance: Callable[[int], None]) -> str:
+    """SHA-256 of what is left of a stream, hexadecimal; `advance` is told how many bytes came."""
+    digest = hashlib.sha256()
+    while chunk := content.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        advance(len(chunk))
+    return digest.hexdigest()
 
 
-def read_sums(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name.
+def sums_text(folder: Path, name: str) -> str:
+    """What `SHA256SUMS` says of a file of the folder."""
+    return f"{sha256_of(folder / name)}  {name}\n"
+
+
+def parse_sums(content: bytes, where: str) -> tuple[str, str]:
+    """The model file that a `SHA256SUMS` names, and its SHA-256.
 
     Raises:
-        ModelCorrupt: There is no `SHA256SUMS`, or a line of it is none.
+        ModelCorrupt: It is no list of checksums, or names not one model file.
     """
-    path = folder / SUMS_FILE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelCorrupt(f"{path} cannot be read", fix="add the model again as a new version") from error
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise ModelCorrupt(f"{where} is no list of checksums", fix=_ADD_AGAIN) from error
     matches = [_LINE.fullmatch(line) for line in lines]
     sums = {match[2]: match[1] for match in matches if match is not None}
     if None in matches or not sums:
-        raise ModelCorrupt(f"{path} is no list of checksums", fix="add the model again as a new version")
-    return sums
+        raise ModelCorrupt(f"{where} is no list of checksums", fix=_ADD_AGAIN)
+    models = sorted(sums.keys() & set(MODEL_FILES))
+    if len(models) != 1:
+        raise ModelCorrupt(f"{where} names {len(models)} model files instead of one", fix=_ADD_AGAIN)
+    return models[0], sums[models[0]]
 
 
-def verify_file(path: Path) -> None:
-    """Compares a file with the `SHA256SUMS` beside it.
+def require_equal(where: str, actual: str, stored: str) -> None:
+    """Compares what a file is with what was stored.
 
     Raises:
-        ModelCorrupt: They differ, or the file is not listed.
+        ModelCorrupt: They differ.
     """
-    expected = read_sums(path.parent).get(path.name)
-    if expected is None:
-        raise ModelCorrupt(f"{path} is not in {SUMS_FILE}", fix="add the model again as a new version")
-    try:
-        actual = sha256_of(path)
-    except OSError as error:
-        raise ModelCorrupt(f"{path} cannot be read: {error.strerror}", fix="check the file's permissions") from error
-    if actual != expected:
+    if actual != stored:
         raise ModelCorrupt(
-            f"{path} is not the file that was stored (SHA-256 {actual[:12]}…, stored {expected[:12]}…)",
+            f"{where} is not the file that was stored (SHA-256 {actual[:12]}…, stored {stored[:12]}…)",
             fix="versions never change: add the model again as a new version, or restore the file",
         )

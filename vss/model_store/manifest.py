@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vss.errors import ConfigError
 
 MAX_MANIFEST_BYTES = 1 << 20
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Without aliases, a few lines of which make more values than a machine can hold."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(problem="aliases are not read here: write the value out")
+        return super().compose_node(parent, index)
 
 
 class ManifestSection(BaseModel):
@@ -47,7 +57,7 @@ class InputSpec(ManifestSection):
     mean: tuple[float, float, float] = Field(
         (0.485, 0.456, 0.406), description="Classification: taken off each channel after `scale`; ImageNet's."
     )
-    std: tuple[float, float, float] = Field(
+    std: tuple[Positive, Positive, Positive] = Field(
         (0.229, 0.224, 0.225), description="Classification: divides each channel then; ImageNet's."
     )
 
@@ -128,14 +138,27 @@ def read_manifest(path: Path) -> Manifest:
             content = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", fix="check the file's permissions") from error
+    return parse_manifest(content, str(path))
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """Checks what a manifest holds.
+
+    Args:
+        content: YAML.
+        where: How to speak of it.
+
+    Raises:
+        ConfigError: As `read_manifest`.
+    """
     if len(content) > MAX_MANIFEST_BYTES:
-        raise ConfigError(f"{path} is larger than {MAX_MANIFEST_BYTES >> 20} MiB", fix="keep only a manifest's keys")
+        raise ConfigError(f"{where} is larger than {MAX_MANIFEST_BYTES >> 20} MiB", fix="keep only a manifest's keys")
     try:
-        document = yaml.safe_load(content)
+        document = yaml.load(content, Loader=_PlainLoader)  # noqa: S506 - it is a `SafeLoader`, and does less
     # RecursionError: nested thousands deep. ValueError: a date or number that YAML's own rules take and Python refuses.
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path} is no YAML: {_where(error)}", fix="correct the file there") from error
-    return _checked({} if document is None else document, f"{path}: ")
+        raise ConfigError(f"{where} is no YAML: {_where(error)}", fix="correct the file there") from error
+    return _checked({} if document is None else document, f"{where}: ")
 
 
 def with_changes(manifest: Manifest, changes: dict[str, Any]) -> Manifest:

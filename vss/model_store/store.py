@@ -1,68 +1,104 @@
-"""The model store: immutable, numbered versions of named models in a folder."""
+"""The model store: immutable, numbered versions of named models, in a folder or at an address that fsspec knows."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import difflib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound, ModelUnsupported
-from vss.model_store.checksums import read_sums, write_sums
-from vss.model_store.layout import (
-    MANIFEST_FILE,
-    MODEL_FILE,
-    inside,
-    is_file_spec,
-    is_valid_name,
-    model_names,
-    valid_name_from,
-    versions_of,
-)
-from vss.model_store.manifest import Manifest
-from vss.model_store.resolve import ModelRef, resolve_stored, stored_manifest
+from vss.clock import Clock
+from vss.config import ModelSettings
+from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound
+from vss.model_store.file_kind import stored_name
+from vss.model_store.layout import MANIFEST_FILE, is_file_spec, is_valid_name, local_folder, valid_name_from
+from vss.model_store.manifest import Manifest, parse_manifest
+from vss.model_store.resolve import LATEST, ModelRef, no_smoke
+from vss.model_store.storage.address import AddressPlace
+from vss.model_store.storage.download_cache import DownloadCache
+from vss.model_store.storage.folder import FolderPlace
+from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
+from vss.model_store.storage.place import Adding, Place, Progress, StoredVersion, no_progress
 
-_STAGING_PREFIX = ".adding-"
 _MANIFEST_NOTE = "# Holds for every version of this model; docs/models.md lists the keys.\n"
 
 
 @dataclass(frozen=True, slots=True)
-class StoredVersion:
-    """One version as it lies in the store.
+class Checked:
+    """What `verify` found of one version.
 
     Attributes:
+        name: Of the model.
         version: Its number.
-        size_bytes: Of the model file.
-        added_ns: When it was added, nanoseconds since the epoch.
-        sha256: Of the model file, as stored.
+        problem: What is wrong with it; empty when it is what was stored.
     """
 
+    name: str
     version: int
-    size_bytes: int
-    added_ns: int
-    sha256: str
+    problem: str
 
 
 class ModelStore:
-    """A folder of models. Any number of processes may use one at once.
+    """Models and their versions. Any number of processes may use one at once.
 
     Args:
-        folder: Made by the first `add`.
+        address: A folder, made by the first `add`, or an address that fsspec knows.
+        cache: Folder that keeps the files of a store that is no folder.
+        cache_bytes: What that folder may hold.
+        max_file_bytes: A larger model file is refused.
+        clock: Time.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        address: str,
+        *,
+        cache: Path,
+        cache_bytes: int = 20 << 30,
+        max_file_bytes: int = 4 << 30,
+        clock: Clock | None = None,
+    ) -> None:
+        folder = local_folder(address)
+        self.place: Place
+        if folder is not None:
+            self.place = FolderPlace(folder, max_file_bytes=max_file_bytes)
+        else:
+            downloads = DownloadCache(cache, cache_bytes, clock=clock)
+            self.place = AddressPlace(address, cache=downloads, max_file_bytes=max_file_bytes, clock=clock)
+        self._max_file_bytes = max_file_bytes
+
+    @classmethod
+    def of(cls, settings: ModelSettings) -> ModelStore:
+        """The store that the settings name. Nothing is read or reached yet."""
+        return cls(
+            settings.store,
+            cache=settings.download_cache,
+            cache_bytes=settings.download_cache_bytes,
+            max_file_bytes=settings.max_file_bytes,
+        )
+
+    @property
+    def shown(self) -> str:
+        """The address, without a password that it may hold."""
+        return self.place.shown
 
     def names(self) -> list[str]:
         """Names of all models, sorted."""
-        return model_names(self.folder)
+        return self.place.names()
+
+    def numbers(self, name: str) -> list[int]:
+        """Numbers of a model's versions, ascending; empty where there is no such model.
+
+        Raises:
+            ModelNotFound: The model lies outside the store.
+        """
+        return self.place.numbers(name) if is_valid_name(name) else []
 
     def versions(self, name: str) -> list[StoredVersion]:
         """Versions of a model, ascending; the last is `latest`.
@@ -71,126 +107,219 @@ class ModelStore:
             ModelNotFound: The model lies outside the store.
             ModelCorrupt: A version has no checksums, or no file.
         """
-        return [self._describe(name, number) for number in versions_of(self.folder, name)]
+        return self.place.versions(name) if is_valid_name(name) else []
 
-    def find(self, name: str, version: str = "latest") -> ModelRef:
-        """A version whose file is the one that was stored. As `resolve_stored`."""
-        return resolve_stored(self.folder, name, version)
+    def find(self, name: str, version: str = LATEST, *, progress: Progress = no_progress) -> ModelRef:
+        """A version whose file is here, and is the one that was stored.
 
-    def add(self, file: Path, name: str, manifest: Manifest, *, check: Callable[[ModelRef], object]) -> ModelRef:
+        Raises:
+            ModelNotFound: No such model or version, or it lies outside the store.
+            ModelCorrupt: The file differs from its checksum.
+            ModelTooLarge: It is larger than the settings allow.
+            ConfigError: The manifest does not fit, or the store can never be reached.
+            StoreUnavailable: The store does not answer now.
+        """
+        number = self._number(name, version)
+        file = self.place.fetch(name, number, progress)
+        manifest = self.manifest(name)
+        return ModelRef(name, str(number), file, manifest, self._smoke(name, manifest))
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of a model of the store; one of defaults where there is none.
+
+        Raises:
+            ModelNotFound: It lies outside the store.
+            ConfigError: It does not fit.
+        """
+        content = self.place.beside(name, MANIFEST_FILE)
+        return parse_manifest(content, self.place.where(name, MANIFEST_FILE)) if content is not None else Manifest()
+
+    def add(
+        self,
+        file: Path,
+        name: str,
+        manifest: Manifest,
+        *,
+        check: Callable[[ModelRef], object],
+        smoke: Path | None = None,
+        progress: Progress = no_progress,
+    ) -> ModelRef:
         """Takes a copy of a model file as the next version of a model.
 
-        1. Take the store's lock, and clear away what interrupted adds left.
-        2. Copy the file into a folder of its own and write its checksum.
+        1. Get a number that nobody else has, and a folder of our own.
+        2. Copy the file there, under the name that says what it is.
         3. Check the copy: what was checked is what will be served.
-        4. Write the manifest, if the model has none yet.
-        5. Rename the folder to the version's number: from here on the version exists, whole.
+        4. Write the manifest and its smoke picture, if the model has none yet.
+        5. Publish: from here on the version exists, whole.
 
         Args:
-            file: An ONNX file with its weights inside.
+            file: An ONNX file with its weights inside, a state dict, TorchScript or a program of `torch.export`.
             name: Of the model; new or known.
             manifest: What is known about the model. A model that is in the store already keeps its own, and every key
                 set here must agree with it.
             check: Called with the copy; raises `ModelError` when it cannot be served.
+            smoke: The picture that the manifest names as its smoke input; the one of that name beside the file by
+                default.
+            progress: Told of an upload.
 
         Raises:
             ConfigError: The name is none, the manifest disagrees with the stored one, or the store cannot be written.
             ModelNotFound: There is no such file, it may not be read, or the model lies outside the store.
             ModelUnsupported: The file is of a kind that has to be exported first.
+            ModelUnsafe: It carries code.
+            ModelTooLarge: It is larger than the settings allow.
             ModelError: The check failed.
+            StoreUnavailable: The store does not answer now.
         """
         _check_name(name)
-        _check_file(file)
-        try:
-            with self._locked():  # 1
-                number = max(versions_of(self.folder, name), default=0) + 1
-                kept = self._agreed_manifest(name, manifest)
-                with self._staging() as staged:
-                    self._stage(file, staged)  # 2
-                    ref = ModelRef(name, str(number), staged / MODEL_FILE, kept or manifest)
-                    with _named_after(file, ref.file):
-                        check(ref)  # 3
-                    folder = inside(self.folder, name)
-                    folder.mkdir(exist_ok=True)
-                    if kept is None:
-                        _write_manifest(inside(self.folder, name, MANIFEST_FILE), manifest)  # 4
-                    staged.rename(folder / str(number))  # 5
-                    _sync(folder)
-        except OSError as error:
+        _check_file(file, self._max_file_bytes)
+        kind = stored_name(file)
+        picture = _picture(manifest, smoke, file)
+        with self.place.adding(name) as adding:  # 1
+            kept = self._agreed_manifest(name, manifest, picture)
+            copy = adding.folder / kind
+            _copy(file, copy)  # 2
+            of_store = kept is not None and kept.smoke.image is not None
+            shown = self._smoke(name, kept) if kept is not None and of_store else picture
+            ref = ModelRef(name, str(adding.number), copy, kept if kept is not None else manifest, shown)
+            with _named_after(file, copy):
+                check(ref)  # 3
+            if kept is None:
+                self._write_beside(adding, name, manifest, picture)  # 4
+            adding.publish(kind, progress)  # 5
+        return self.find(name, ref.version)
+
+    def verify(self, name: str, version: str | None = None, *, progress: Progress = no_progress) -> Iterator[Checked]:
+        """Compares versions with the checksums they were stored with, reading all of them where they lie.
+
+        Args:
+            name: Of the model.
+            version: One of them; all by default.
+            progress: Told of each version's bytes.
+
+        Raises:
+            ModelNotFound: No such model or version.
+            StoreUnavailable: The store does not answer now.
+        """
+        wanted = [self._number(name, version)] if version is not None else self.numbers(name)
+        if not wanted:
+            self._number(name, LATEST)
+        for number in wanted:
+            try:
+                stored, actual = self.place.digest(name, number, progress)
+            except (ModelCorrupt, ModelNotFound) as error:
+                yield Checked(name, number, str(error))
+                continue
+            same = stored == actual
+            yield Checked(name, number, "" if same else f"SHA-256 is {actual[:12]}…, stored was {stored[:12]}…")
+
+    def remove(self, name: str, version: str, *, serving: Callable[[str], Collection[str]]) -> int:
+        """Takes a version away for ever; its number is never given again.
+
+        Args:
+            name: Of the model.
+            version: Its number.
+            serving: Says which versions of a model serve, or may at any moment.
+
+        Returns:
+            The number.
+
+        Raises:
+            ModelNotFound: No such model or version.
+            ConfigError: It serves.
+        """
+        number = self._number(name, version)
+        if str(number) in serving(name):
             raise ConfigError(
-                f"cannot add to the model store {self.folder}: {error.strerror or error}",
-                fix="name a store on a disk with space, which you may write to, with --store or model.store",
-            ) from error
-        return self.find(name, str(number))
+                f"{name}@{number} is active",
+                fix=f"activate another version first: `vss models activate {name} VERSION`",
+            )
+        self.place.remove(name, number)
+        return number
 
-    def _describe(self, name: str, number: int) -> StoredVersion:
-        file = inside(self.folder, name, str(number), MODEL_FILE)
-        sums = read_sums(file.parent)
-        try:
-            status = file.stat()
-        except OSError as error:
-            raise ModelCorrupt(f"{file} cannot be read: {error.strerror}", fix=f"add {name} again") from error
-        return StoredVersion(number, status.st_size, status.st_mtime_ns, sums.get(MODEL_FILE, ""))
+    def _number(self, name: str, version: str) -> int:
+        numbers = self.numbers(name)
+        if not numbers:
+            raise ModelNotFound(f"no model {name!r} in the store {self.shown}", fix=self._near(name))
+        if version == LATEST:
+            return numbers[-1]
+        if version not in map(str, numbers):
+            raise ModelNotFound(
+                f"model {name} has no version {version!r}", fix=f"versions of {name}: {', '.join(map(str, numbers))}"
+            )
+        return int(version)
 
-    def _agreed_manifest(self, name: str, wanted: Manifest) -> Manifest | None:
-        """The manifest that stays as it is; None when there is none yet."""
-        path = inside(self.folder, name, MANIFEST_FILE)
-        if not path.is_file() and not versions_of(self.folder, name):
+    def _near(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.names(), n=1, cutoff=0.6)
+        if near:
+            return f"did you mean {near[0]}?"
+        return "add it with `vss models add FILE --name NAME`, give the path of a model file, or name the store"
+
+    def _smoke(self, name: str, manifest: Manifest) -> Path | None:
+        if manifest.smoke.image is None:
             return None
-        kept = stored_manifest(self.folder, name)
+        picture = self.place.beside_file(name, manifest.smoke.image)
+        if picture is None:
+            raise no_smoke(self.place.where(name, manifest.smoke.image))
+        return picture
+
+    def _agreed_manifest(self, name: str, wanted: Manifest, picture: Path | None) -> Manifest | None:
+        """The manifest that stays as it is; None when there is none yet."""
+        if self.place.beside(name, MANIFEST_FILE) is None and not self.place.numbers(name):
+            return None
+        kept = self.manifest(name)
         differing = _differing(wanted.model_dump(exclude_unset=True), kept.model_dump())
+        if picture is not None and not differing and kept.smoke.image is not None:
+            stored = self.place.beside(name, kept.smoke.image)
+            differing = ["smoke picture"] if stored is not None and stored != picture.read_bytes() else []
         if differing:
+            where = self.place.where(name, MANIFEST_FILE)
             raise ConfigError(
                 f"model {name} is in the store with other {', '.join(differing)}",
-                fix=f"edit {path}, which holds for all its versions, or choose another --name",
+                fix=f"edit {where}, which holds for all its versions, or choose another --name",
             )
         return kept
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # let go with the file, or with the process
-            for left in self.folder.glob(f"{_STAGING_PREFIX}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            yield
-
-    @contextlib.contextmanager
-    def _staging(self) -> Iterator[Path]:
-        # On the store's own disk, so that the rename is one; names of models never start with a dot.
-        folder = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.folder))
-        try:
-            folder.chmod(0o755)  # mkdtemp's is private, and workers may run as another user
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _stage(self, file: Path, staged: Path) -> None:
-        copy = staged / MODEL_FILE
-        shutil.copyfile(file, copy)
-        write_sums(staged, (MODEL_FILE,))
-        copy.chmod(0o444)
-        for path in (copy, staged):
-            _sync(path)
+    def _write_beside(self, adding: Adding, name: str, manifest: Manifest, picture: Path | None) -> None:
+        if picture is not None and manifest.smoke.image is not None:
+            adding.write_beside(manifest.smoke.image, picture.read_bytes())
+        if not adding.write_beside(MANIFEST_FILE, _manifest_text(manifest).encode()):
+            self._agreed_manifest(name, manifest, picture)  # somebody else has added the first version meanwhile
 
 
 def _check_name(name: str) -> None:
     if not is_valid_name(name) or is_file_spec(name):
         raise ConfigError(
-            f"{name!r} is no model name: a-z, 0-9, '.', '_' and '-', first a letter or digit, not ending in .onnx",
-            fix=f"for example --name {valid_name_from(name.removesuffix('.onnx'))}",
+            f"{name!r} is no model name: a-z, 0-9, '.', '_' and '-', first a letter or digit, no file's ending",
+            fix=f"for example --name {valid_name_from(name)}",
         )
 
 
-def _check_file(file: Path) -> None:
+def _check_file(file: Path, max_bytes: int) -> None:
     if not file.is_file():
-        raise ModelNotFound(f"no such model file: {file}", fix="give the path of an ONNX file")
+        raise ModelNotFound(f"no such model file: {file}", fix="give the path of a model file")
     if not os.access(file, os.R_OK):
         raise ModelNotFound(f"{file} may not be read", fix="check the file's permissions")
-    if file.suffix in {".pt", ".pth", ".weights", ".engine", ".tflite"}:
-        raise ModelUnsupported(
-            f"{file} is no ONNX file", fix=f"export it first, for example `yolo export model={file} format=onnx`"
-        )
+    refuse_if_too_large(str(file), file.stat().st_size, max_bytes)
+
+
+def _picture(manifest: Manifest, smoke: Path | None, file: Path) -> Path | None:
+    if manifest.smoke.image is None:
+        return None
+    picture = smoke or file.with_name(manifest.smoke.image)
+    if not picture.is_file():
+        raise no_smoke(str(picture))
+    refuse_if_too_large(str(picture), picture.stat().st_size, MAX_BESIDE_BYTES)
+    return picture
+
+
+def _copy(file: Path, copy: Path) -> None:
+    try:
+        shutil.copyfile(file, copy)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot copy {file} to {copy.parent}: {error.strerror or error}", fix="free some space on that disk"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -209,25 +338,13 @@ def _named_after(file: Path, copy: Path) -> Iterator[None]:
 def _differing(wanted: dict[str, Any], kept: dict[str, Any], prefix: str = "") -> list[str]:
     names: list[str] = []
     for key, value in wanted.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(kept.get(key), dict):
             names += _differing(value, kept[key], f"{prefix}{key}.")
-        elif value != kept[key]:
+        elif value != kept.get(key):
             names.append(f"{prefix}{key}")
     return names
 
 
-def _write_manifest(path: Path, manifest: Manifest) -> None:
+def _manifest_text(manifest: Manifest) -> str:
     document = {"task": manifest.task, **manifest.model_dump(mode="json", exclude_unset=True)}
-    whole = path.with_name(f".{path.name}.new")
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    whole.write_text(_MANIFEST_NOTE + text, encoding="utf-8")
-    _sync(whole)
-    whole.replace(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return _MANIFEST_NOTE + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

@@ -40,7 +40,7 @@ def add(settings: Settings, file: Path, name: str, labels: str | None, head: str
     changes = {"labels": parse_labels(labels) if labels is not None else None, "head": head}
     manifest = with_changes(manifest_beside(file), changes)
     found: list[ModelFacts] = []
-    ref = ModelStore(Path(settings.model.store)).add(
+    ref = ModelStore.of(settings.model).add(
         file, name, manifest, check=lambda copy: found.append(read_facts(copy, settings.model))
     )
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
@@ -25,13 +24,13 @@ def list_(settings: Settings, as_json: bool) -> None:
     """List the models of the store."""
     from vss.model_store.store import ModelStore
 
-    store = ModelStore(Path(settings.model.store))
+    store = ModelStore.of(settings.model)
     versions = {name: store.versions(name) for name in store.names()}
     if as_json:
         click.echo(json.dumps([summary(name, held) for name, held in versions.items()]))
         return
     if not versions:
-        click.echo(f"no models in {store.folder}; add one with `vss models add FILE --name NAME`", err=True)
+        click.echo(f"no models in {store.shown}; add one with `vss models add FILE --name NAME`", err=True)
         return
     rows = [("NAME", "LATEST", "VERSIONS", "SIZE", "ADDED")]
     rows += [

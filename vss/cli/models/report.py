@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from vss.model_store.facts import ModelFacts
     from vss.model_store.resolve import ModelRef
-    from vss.model_store.store import StoredVersion
+    from vss.model_store.storage.place import StoredVersion
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
