@@ -9,7 +9,7 @@ WORKERS ?= 2
 # A video and a model of your own: make demo VIDEO=gate.mp4 MODEL=yolo.onnx
 DEMO_OPTIONS = --for $(FOR) $(if $(VIDEO),--video '$(VIDEO)') $(if $(MODEL),--model '$(MODEL)')
 
-.PHONY: help demo setup test test-slow test-all lint format bench reference lock clean
+.PHONY: help demo setup test test-slow test-torch test-all lint format bench reference lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ test: $(VENV)/.dev ## Run the tests (under 15 minutes)
 test-slow: $(VENV)/.dev ## Run the suites that take longer
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
-test-all: test test-slow ## Run all tests
+test-torch: $(VENV)/.torch ## Run the tests of PyTorch's models (installs it: 5 GB on Linux)
+	$(BIN)/pytest -n $(WORKERS) tests/torch
+
+test-all: test test-slow test-torch ## Run all tests
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
@@ -47,6 +50,9 @@ lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 		--extra cpu --extra local pyproject.toml requirements/build.in --output-file requirements/demo.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 		--extra cpu --extra local --extra dev pyproject.toml requirements/build.in --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+		--extra cpu --extra local --extra dev --extra torch --constraint requirements/dev.txt \
+		pyproject.toml requirements/build.in --output-file requirements/torch.txt
 
 clean: ## Remove what the tools left behind (data of `vss up` stays)
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -66,4 +72,10 @@ $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Everything but these tests has to work without PyTorch, so it comes last, when the others have run.
+$(VENV)/.torch: requirements/torch.txt pyproject.toml | $(VENV)/.dev
+	@test -f $@ || echo "installing PyTorch into $(VENV): on Linux its CUDA build, 3 GB to fetch and 5 GB on disk, once …"
+	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/torch.txt
 	@touch $@
