@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.bench.bench_command import run
-from vss.bench.accuracy import read_labels, read_reference
+from vss.bench.accuracy import read_reference
 from vss.cli.bench.group import bench
 from vss.errors import ConfigError
+from vss.model_store.evaluation.labelled import read_labels
 
 
 @pytest.fixture

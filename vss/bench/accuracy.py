@@ -11,7 +11,8 @@ from typing import Any, Final
 from vss.codecs.images import ImageInfo, read_image_info
 from vss.config import Limits, ModelSettings
 from vss.errors import BadRecord, ConfigError
-from vss.model_store.evaluation.average_precision import Precision, TrueBox, mean_average_precision
+from vss.model_store.evaluation.average_precision import Precision, mean_average_precision
+from vss.model_store.evaluation.labelled import picture_files, read_labels
 from vss.model_store.evaluation.matching import Agreement, agree
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
@@ -21,7 +22,6 @@ from vss.schemas.frame import FrameHeader
 
 Found = dict[str, tuple[DetectedObject, ...]]
 
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png"}
 _CHUNK: Final = 32
 # What mean average precision is measured with everywhere: every box counts, weighed by its confidence.
 _LOWEST_CONFIDENCE: Final = 0.001
@@ -103,41 +103,6 @@ def detect_files(
     return found
 
 
-def picture_files(folder: Path) -> dict[str, Path]:
-    """Pictures by file name, of `images/` or the folder itself.
-
-    Raises:
-        ConfigError: There are none.
-    """
-    images = folder / "images" if (folder / "images").is_dir() else folder
-    files = {path.name: path for path in sorted(images.glob("*")) if path.suffix.lower() in _SUFFIXES}
-    if not files:
-        raise ConfigError(f"no pictures in {images}", fix="give a folder with images/*.jpg and labels/*.txt")
-    return files
-
-
-def read_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, list[TrueBox]]:
-    """Labelled objects by picture, from `labels/<stem>.txt`: class, centre and size as shares of the picture.
-
-    A picture without a file has no objects; without any file the result is empty.
-
-    Raises:
-        ConfigError: A line is none.
-    """
-    if not any((folder / "labels").glob("*.txt")):
-        return {}
-    truth: dict[str, list[TrueBox]] = {}
-    for name, path in files.items():
-        labels = folder / "labels" / f"{path.stem}.txt"
-        info = _info(path.read_bytes())
-        lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
-        try:
-            truth[name] = [_true_box(line, info) for line in lines if line.strip()]
-        except ValueError as error:
-            raise ConfigError(f"{labels}: {error}", fix="write lines of: class x y width height") from error
-    return truth
-
-
 def read_reference(file: Path) -> dict[str, tuple[DetectedObject, ...]]:
     """Boxes another program found, by picture.
 
@@ -180,16 +145,6 @@ def _detect(
 
 def _info(value: bytes) -> ImageInfo:
     return read_image_info(value, FrameHeader(camera_id="bench"), Limits())
-
-
-def _true_box(line: str, info: ImageInfo) -> TrueBox:
-    parts = line.split()
-    if len(parts) != 5:
-        raise ValueError(f"{len(parts)} values in {line[:60]!r}")
-    x, y, width, height = map(float, parts[1:])
-    corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    x1, y1, x2, y2 = (c * size for c, size in zip(corners, (info.width, info.height) * 2, strict=True))
-    return TrueBox(int(parts[0]), (x1, y1, x2, y2))
 
 
 def _reference_box(box: Mapping[str, Any]) -> DetectedObject:
