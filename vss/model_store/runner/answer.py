@@ -22,6 +22,7 @@ class Answer(Generic[R_co]):
         width: Of the source, pixels.
         height: Of the source, pixels.
         embedding: Shape (n,), what the layer that `features` names puts out; None unless asked for.
+        call_s: The whole model call that this picture was part of, seconds; 0 where the model was not asked.
     """
 
     value: R_co
@@ -30,3 +31,4 @@ class Answer(Generic[R_co]):
     width: int
     height: int
     embedding: NDArray[np.float32] | None = None
+    call_s: float = 0.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
@@ -12,58 +13,16 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.errors import InferenceFailed
-from vss.model_store.backends.model import Model
+from vss.errors import InferenceFailed, InferenceTimedOut
+from vss.model_store.backends.model import Interrupt
 from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.picture import Picture
-from vss.model_store.runner.report import RunnerReport
-from vss.model_store.tasks.task import Inputs, PictureTask
+from vss.model_store.runner.pipeline import Pipeline
+from vss.model_store.runner.threads import Threads
+from vss.model_store.tasks.task import Inputs
 
 R = TypeVar("R")
 _FEATURE_MAP = 3
-
-
-class Pipeline(Generic[R]):
-    """What every call needs: the model, what comes before and after it, and room for inputs that is used again.
-
-    Args:
-        model: The model.
-        task: Makes its input and reads its output.
-        batch: Pictures a call has room for.
-        features: Whether the model's last output is an embedding, and not for the task.
-        report: Counts; None counts nothing.
-    """
-
-    def __init__(
-        self, model: Model, task: PictureTask[R], *, batch: int, features: bool, report: RunnerReport | None
-    ) -> None:
-        self.model = model
-        self.task = task
-        self.batch = batch
-        self.features = features
-        self.report = report
-        # A call takes its room when its first picture comes up: at most one a thread and one more are out at once.
-        self._free: list[Inputs] = []
-
-    @property
-    def fixed_batch(self) -> int | None:
-        """Pictures a call must have; None takes any number."""
-        return self.model.input_shape[0]
-
-    def borrow(self) -> Inputs:
-        """Room for a call, last used first."""
-        try:
-            return self._free.pop()
-        except IndexError:
-            return self.task.inputs(self.batch)
-
-    def give_back(self, inputs: Inputs) -> None:
-        """The room is free."""
-        self._free.append(inputs)
-
-    def forget_inputs(self) -> None:
-        """Frees it."""
-        self._free.clear()
 
 
 @dataclass(slots=True)
@@ -77,18 +36,34 @@ class _Prepared(Generic[R]):
 class Call(Generic[R]):
     """One call of the model, for at most `Pipeline.batch` pictures.
 
-    `prepare` is called once for each picture, by whichever thread is free; the one that finishes the last of them runs
-    the model. So decoding goes on elsewhere while a call runs, and no thread waits for another.
+    Each picture is prepared by whichever thread is free; the one that finishes the last of them runs the model. So
+    decoding goes on elsewhere while a call runs, and no thread waits for another. A thread that takes too long is given
+    up with what it was at: the picture that it decodes, or the whole call when it runs the model. What it brings later
+    is dropped, and the room it may still write to is not used again.
     """
 
-    def __init__(self, pipeline: Pipeline[R], pictures: Sequence[Picture]) -> None:
+    def __init__(self, pipeline: Pipeline[R], pictures: Sequence[Picture], threads: Threads) -> None:
         self._pipeline = pipeline
         self._pictures = pictures
+        self._threads = threads
         self.futures: list[Future[Answer[R]]] = [Future() for _ in pictures]
         self._lock = threading.Lock()
         self._inputs: Inputs | None = None
-        self._missing = len(pictures)
+        self._missing = set(range(len(pictures)))
         self._prepared: list[_Prepared[R]] = []
+        # The slot whose thread runs the model.
+        self._running: int | None = None
+        # A thread was given up that may still write to the input; and: it was the one that runs the model.
+        self._tainted = False
+        self._abandoned = False
+        self._interrupt = Interrupt()
+
+    def start(self) -> None:
+        """Hands its pictures to the threads."""
+        for slot in range(len(self._pictures)):
+            self._threads.submit(_Preparation(self, slot))
+
+    # What the threads do (see `Work`).
 
     def prepare(self, slot: int) -> None:
         """Decodes a picture into the call's input; what goes wrong is the result of this picture alone."""
@@ -99,14 +74,61 @@ class Call(Generic[R]):
             try:
                 prepared = self._write(slot)
             except BaseException as error:
-                future.set_exception(error)
+                _fail(future, error)
         with self._lock:
+            if slot not in self._missing:  # given up
+                return
             if prepared is not None:
                 self._prepared.append(prepared)
-            self._missing -= 1
-            last = self._missing == 0
-        if last:
-            self._finish()
+            self._missing.remove(slot)
+            if self._missing:
+                return
+            self._running = slot
+        self._finish()
+
+    def expire(self, slot: int, limit_s: float) -> None:
+        """The thread that is at this slot takes too long."""
+        error = InferenceTimedOut(f"{self._pipeline.name} did not answer within {limit_s:g} s")
+        with self._lock:
+            runs_model = self._running == slot
+            if not runs_model and slot not in self._missing:  # it has just come back
+                return
+            self._tainted = True
+            self._abandoned = runs_model
+            self._missing.discard(slot)
+            last = not runs_model and not self._missing
+            if last:
+                self._running = len(self._pictures)
+            late = [prepared.future for prepared in self._prepared] if runs_model else [self.futures[slot]]
+        if self._pipeline.report is not None:
+            self._pipeline.report.timed_out(len(late))
+        for future in late:
+            _fail(future, error)
+        if runs_model:
+            self._interrupt.fire()
+        elif last:
+            # The others were waiting for this one only.
+            self._threads.submit(_Rest(self, len(self._pictures)))
+
+    def drop(self, slot: int) -> None:
+        """No thread will come to this slot."""
+        future = self.futures[slot]
+        if future.cancel():
+            future.set_running_or_notify_cancel()
+        with self._lock:
+            self._missing.discard(slot)
+            waiting = [prepared.future for prepared in self._prepared] if not self._missing else []
+        for other in waiting:
+            _fail(other, CancelledError())
+
+    def drop_rest(self) -> None:
+        """No thread will run the model."""
+        for prepared in self._prepared:
+            _fail(prepared.future, CancelledError())
+
+    def run_rest(self) -> None:
+        """Runs the model for what is prepared."""
+        self._finish()
 
     def _write(self, slot: int) -> _Prepared[R]:
         pipeline, picture = self._pipeline, self._pictures[slot]
@@ -114,6 +136,8 @@ class Call(Generic[R]):
         image = picture.load(pipeline.task.decode_wh(picture.width, picture.height))
         decoded_s = perf_counter()
         with self._lock:
+            if slot not in self._missing:
+                raise InferenceTimedOut("too late")  # its future has said so long ago
             if self._inputs is None:
                 self._inputs = pipeline.borrow()
             inputs = self._inputs
@@ -129,26 +153,32 @@ class Call(Generic[R]):
                 self._run(inputs)
         except BaseException as error:
             for prepared in self._prepared:
-                if not prepared.future.done():
-                    prepared.future.set_exception(error)
+                _fail(prepared.future, error)
         finally:
-            if inputs is not None:
+            with self._lock:
+                self._running = None
+                reusable = not self._tainted
+            if inputs is not None and reusable:
                 self._pipeline.give_back(inputs)
 
     def _run(self, inputs: Inputs) -> None:
         pipeline, count = self._pipeline, len(self._prepared)
         started_s = perf_counter()
         try:
-            outputs = [out.astype(np.float32, copy=False) for out in pipeline.model.run(self._input(inputs))]
+            with pipeline.in_model():
+                raw = pipeline.model.run(self._input(inputs), self._interrupt)
+            outputs = [out.astype(np.float32, copy=False) for out in raw]
         except Exception as error:
-            if pipeline.report is not None:
+            if pipeline.report is not None and not self._abandoned:
                 pipeline.report.failed(count)
             raise InferenceFailed(f"{type(error).__name__}: {error}") from error
+        if self._abandoned:
+            return
         ran_s = perf_counter()
         if pipeline.report is not None:
             pipeline.report.ran(count, ran_s - started_s)
         for i, prepared in enumerate(self._prepared):
-            self._hand_out(prepared, [out[i] for out in outputs], (ran_s - started_s) / count)
+            self._hand_out(prepared, [out[i] for out in outputs], ran_s - started_s)
 
     def _input(self, inputs: Inputs) -> NDArray[np.float32]:
         slots = [prepared.slot for prepared in self._prepared]
@@ -160,7 +190,7 @@ class Call(Generic[R]):
             return batch[: len(slots)]
         return batch[slots]
 
-    def _hand_out(self, prepared: _Prepared[R], outputs: list[NDArray[Any]], inference_s: float) -> None:
+    def _hand_out(self, prepared: _Prepared[R], outputs: list[NDArray[Any]], call_s: float) -> None:
         pipeline, picture = self._pipeline, prepared.picture
         started_s = perf_counter()
         embedding = _embedding(outputs.pop()) if pipeline.features else None
@@ -168,9 +198,59 @@ class Call(Generic[R]):
         now_s = perf_counter()
         if pipeline.report is not None:
             pipeline.report.finished(now_s - started_s)
-        prepared.future.set_result(
-            Answer(value, inference_s, now_s - prepared.started_s, picture.width, picture.height, embedding)
+        answer = Answer(
+            value,
+            call_s / len(self._prepared),
+            now_s - prepared.started_s,
+            picture.width,
+            picture.height,
+            embedding,
+            call_s,
         )
+        with contextlib.suppress(InvalidStateError):  # given up in the meantime
+            prepared.future.set_result(answer)
+
+
+class _Preparation:
+    """One picture of a call, for a thread (see `Work`)."""
+
+    __slots__ = ("_call", "_slot")
+
+    def __init__(self, call: Call[Any], slot: int) -> None:
+        self._call = call
+        self._slot = slot
+
+    def run(self) -> None:
+        self._call.prepare(self._slot)
+
+    def expire(self, limit_s: float) -> None:
+        self._call.expire(self._slot, limit_s)
+
+    def drop(self) -> None:
+        self._call.drop(self._slot)
+
+
+class _Rest:
+    """What is left of a call whose last picture was given up, for a thread (see `Work`)."""
+
+    def __init__(self, call: Call[Any], slot: int) -> None:
+        self._call = call
+        self._slot = slot
+
+    def run(self) -> None:
+        self._call.run_rest()
+
+    def expire(self, limit_s: float) -> None:
+        self._call.expire(self._slot, limit_s)
+
+    def drop(self) -> None:
+        self._call.drop_rest()
+
+
+def _fail(future: Future[Any], error: BaseException) -> None:
+    """Gives a future its error, unless it has an outcome already."""
+    with contextlib.suppress(InvalidStateError):
+        future.set_exception(error)
 
 
 def _embedding(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ class RunnerReport:
         self._duration = metrics.inference_duration.labels(model_name)
         self._ok = metrics.inference_requests.labels(model_name, "ok")
         self._failed = metrics.inference_requests.labels(model_name, "error")
+        self._timeouts = metrics.call_timeouts.labels(model_name)
 
     def prepared(self, decode_s: float, prepare_s: float) -> None:
         """A picture is in the model's input."""
@@ -44,6 +45,11 @@ class RunnerReport:
 
     def failed(self, pictures: int) -> None:
         """A call of the model failed."""
+        self._failed.inc(pictures)
+
+    def timed_out(self, pictures: int) -> None:
+        """A call took too long and was given up."""
+        self._timeouts.inc()
         self._failed.inc(pictures)
 
     def finished(self, postprocess_s: float) -> None:

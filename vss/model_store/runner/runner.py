@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Final, Generic, TypeVar
 
 import cv2
@@ -15,9 +15,11 @@ from vss.model_store.backends.load import open_model
 from vss.model_store.backends.onnx import usable_cores
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.answer import Answer
-from vss.model_store.runner.calls import Call, Pipeline
+from vss.model_store.runner.calls import Call
 from vss.model_store.runner.picture import Picture
+from vss.model_store.runner.pipeline import Pipeline
 from vss.model_store.runner.report import RunnerReport
+from vss.model_store.runner.threads import Threads, WorkThreads
 from vss.model_store.tasks.registry import task_kind
 
 R = TypeVar("R")
@@ -45,7 +47,7 @@ class Runner(Generic[R]):
         batch: Pictures a call may have.
     """
 
-    def __init__(self, ref: ModelRef, pipeline: Pipeline[R], *, threads: int) -> None:
+    def __init__(self, ref: ModelRef, pipeline: Pipeline[R], *, threads: int, pool: Threads, owns_pool: bool) -> None:
         self.ref = ref
         self.name = ref.name
         self.version = ref.version
@@ -57,16 +59,26 @@ class Runner(Generic[R]):
         self.threads = threads
         self.batch = pipeline.batch
         self._pipeline = pipeline
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="model", initializer=_single_threaded_opencv)
+        self._pool = pool
+        self._owns_pool = owns_pool
 
     @classmethod
-    def load(cls, ref: ModelRef, settings: ModelSettings, *, metrics: Metrics | None = None) -> Runner[Any]:
+    def load(
+        cls,
+        ref: ModelRef,
+        settings: ModelSettings,
+        *,
+        metrics: Metrics | None = None,
+        threads: Threads | None = None,
+    ) -> Runner[Any]:
         """Loads a model, runs it once, and finds out what it is.
 
         Args:
             ref: Which, and its manifest.
             settings: Where it runs and what it reports.
             metrics: Where it is counted.
+            threads: Shared with other runners, so that ten models do not make ten times as many threads as cores; by
+                default it has its own.
 
         Raises:
             ModelNotFound: There is no such file.
@@ -80,11 +92,15 @@ class Runner(Generic[R]):
         pipeline = Pipeline(
             model,
             task,
+            name=ref.name,
             batch=model.input_shape[0] or (_CPU_BATCH if model.on_cpu else _ACCELERATOR_BATCH),
             features=settings.features is not None,
             report=RunnerReport(metrics, ref.name, kind.name) if metrics is not None else None,
         )
-        return Runner(ref, pipeline, threads=settings.threads or _threads(model.on_cpu))
+        side_by_side = settings.threads or _threads(model.on_cpu)
+        pool = threads if threads is not None else model_threads(settings)
+        pool.at_least(side_by_side)
+        return Runner(ref, pipeline, threads=side_by_side, pool=pool, owns_pool=threads is None)
 
     def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[R]]]:
         """Starts decoding, inference and what follows on the runner's threads.
@@ -93,15 +109,14 @@ class Runner(Generic[R]):
         alone.
 
         Returns:
-            One future a picture. It raises what `Picture.load` raised, or `InferenceFailed`.
+            One future a picture. It raises what `Picture.load` raised, `InferenceFailed` or `InferenceTimedOut`.
         """
         size = self._call_size(len(pictures))
         futures: list[Future[Answer[R]]] = []
         for start in range(0, len(pictures), size):
-            call = Call(self._pipeline, pictures[start : start + size])
+            call = Call(self._pipeline, pictures[start : start + size], self._pool)
             futures += call.futures
-            for slot in range(len(call.futures)):
-                self._pool.submit(call.prepare, slot)
+            call.start()
         return futures
 
     def run(self, images: Sequence[Image]) -> list[Answer[R]]:
@@ -113,16 +128,21 @@ class Runner(Generic[R]):
         return [future.result() for future in self.submit([Picture.decoded(image) for image in images])]
 
     def close(self) -> None:
-        """Drops what has not started and frees the threads and the model. Idempotent."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pipeline.forget_inputs()
-        self.model.close()
+        """Drops what has not started, and frees the model and the threads that are its own. Idempotent."""
+        if self._owns_pool:
+            self._pool.close()
+        self._pipeline.close()
 
     def _call_size(self, pictures: int) -> int:
         """Pictures a call: all threads shall have work before calls get larger."""
         if self._pipeline.fixed_batch is not None:
             return self.batch
         return max(1, min(self.batch, -(-pictures // self.threads)))
+
+
+def model_threads(settings: ModelSettings) -> WorkThreads:
+    """Threads for any number of runners; the first of them says how many it needs."""
+    return WorkThreads(name="model", limit_s=settings.call_timeout_s, prepare=_single_threaded_opencv)
 
 
 def _threads(on_cpu: bool) -> int:
