@@ -82,6 +82,12 @@ class Metrics:
         self.result_cache = Counter(
             "vss_result_cache_total", "Frames looked up in the result cache (hit, miss, error)", ["result"], registry=r
         )
+        self.result_cache_writes = Counter(
+            "vss_result_cache_writes_total",
+            "Answers kept in the result cache (written, dropped)",
+            ["result"],
+            registry=r,
+        )
         # The view in Redis.
         self.cache_up = Gauge("vss_cache_up", "1 while Redis answers, 0 while it does not", registry=r)
         self.cache_writes = Counter(
