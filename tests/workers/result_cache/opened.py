@@ -14,7 +14,7 @@ from vss.config import RedisSettings
 from vss.metrics import Metrics
 from vss.workers.result_cache.redis_answers import RedisAnswers, open_result_cache
 
-PATIENCE_S = 4.0
+PATIENCE_S = 20.0
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

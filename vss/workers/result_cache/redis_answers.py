@@ -168,7 +168,7 @@ class RedisAnswers:
             try:
                 pipeline = self._client.pipeline(transaction=False)
                 for key, value in entries:
-                    pipeline.setex(self._prefix + key, self._ttl_s, value)
+                    pipeline.set(self._prefix + key, value, ex=self._ttl_s)
                 answers = pipeline.execute(raise_on_error=False)
             except Exception as error:
                 self._breaker.failed(error)
