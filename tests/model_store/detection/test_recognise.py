@@ -1,7 +1,8 @@
 import pytest
 
 from vss.errors import ModelUnsupported
-from vss.model_store.tasks.detection.recognise import labels_in, recognise_head
+from vss.model_store.tasks.detection.recognise import recognise_head
+from vss.model_store.tasks.metadata import labels_in
 
 
 @pytest.mark.parametrize(

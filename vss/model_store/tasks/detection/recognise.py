@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
 
 from vss.errors import ModelUnsupported
@@ -69,32 +67,6 @@ def fits(head: HeadName, shape: tuple[int, ...], input_wh: tuple[int, int]) -> b
         "yolox": second > 5 and first == anchors(input_wh),
         "end_to_end": second == 6,
     }[head]
-
-
-def labels_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Class names by class id from the metadata that Ultralytics writes, `names`: a mapping or list, as Python or JSON.
-
-    None when there are none that can be read.
-    """
-    text = metadata.get("names")
-    if not text:
-        return None
-    try:
-        names = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        try:
-            names = json.loads(text)
-        except (ValueError, RecursionError):
-            return None
-    if isinstance(names, dict):
-        try:
-            by_id = {int(key): str(value) for key, value in names.items()}
-        except (TypeError, ValueError):
-            return None
-        if sorted(by_id) != list(range(len(by_id))):
-            return None
-        return tuple(by_id[i] for i in range(len(by_id)))
-    return tuple(map(str, names)) if isinstance(names, list | tuple) else None
 
 
 def _suppresses(metadata: Mapping[str, str]) -> bool:

@@ -17,7 +17,8 @@ from vss.model_store.tasks.detection.coco import COCO_LABELS
 from vss.model_store.tasks.detection.heads import HeadName, make_head
 from vss.model_store.tasks.detection.letterbox import InputBuffer, Letterbox
 from vss.model_store.tasks.detection.objects import ObjectMaker
-from vss.model_store.tasks.detection.recognise import class_count, fits, labels_in, recognise_head
+from vss.model_store.tasks.detection.recognise import class_count, fits, recognise_head
+from vss.model_store.tasks.metadata import labels_in
 from vss.model_store.tasks.picture_input import picture_wh
 from vss.model_store.tasks.task import TaskKind
 from vss.schemas.events import DetectedObject

@@ -1,0 +1,136 @@
+"""Classification: what comes before and after a model that says what a picture shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vss.config import ModelSettings
+from vss.errors import ConfigError, ModelUnsupported
+from vss.model_store.backends.model import Model
+from vss.model_store.resolve import ModelRef
+from vss.model_store.tasks.classification.crop import centre_crop
+from vss.model_store.tasks.classification.inputs import ClassificationInputs, Preparation
+from vss.model_store.tasks.classification.predictions import PredictionMaker, are_probabilities
+from vss.model_store.tasks.metadata import labels_in
+from vss.model_store.tasks.picture_input import picture_wh
+from vss.model_store.tasks.task import TaskKind
+from vss.schemas.events import ClassPrediction
+
+Predictions = tuple[ClassPrediction, ...]
+_DEFAULT_SIDE: Final = 224
+_FEWEST_CLASSES: Final = 2
+_SEED: Final = 7
+
+
+class ClassificationTask:
+    """Pictures to inputs, outputs to classes (see `PictureTask`).
+
+    Attributes:
+        labels: Class names by class id.
+        input_wh: Width and height of the model's input, pixels.
+        facts: What its output is, and how pictures are scaled.
+        preparation: How pictures become its input.
+    """
+
+    result_type: Any = Predictions
+
+    def __init__(self, preparation: Preparation, maker: PredictionMaker, labels: tuple[str, ...], output: str) -> None:
+        self.preparation = preparation
+        crop = preparation.crop
+        self.labels = labels
+        self.input_wh = (crop.width, crop.height)
+        self.facts: Mapping[str, str] = {"output": output, "resize": str(crop.resize)}
+        self._maker = maker
+
+    def decode_wh(self, width: int, height: int) -> tuple[int, int]:
+        """See `PictureTask.decode_wh`."""
+        place = self.preparation.crop.place(width, height)
+        return place.width, place.height
+
+    def inputs(self, slots: int) -> ClassificationInputs:
+        """See `PictureTask.inputs`."""
+        return ClassificationInputs(self.preparation, slots)
+
+    def result(self, outputs: Sequence[NDArray[Any]], width: int, height: int) -> Predictions:
+        """The most confident classes of a picture, the first first."""
+        return self._maker.predictions(outputs[0])
+
+    def classes_in(self, result: Any) -> Sequence[str]:
+        """The class it is most sure of: a smoke input must show what it is, not what it might be."""
+        return [one.class_ for one in result[:1]]
+
+
+def load_classification(ref: ModelRef, model: Model, settings: ModelSettings) -> ClassificationTask:
+    """Finds out what a classifier puts out, by running it once, and what it takes, by its manifest.
+
+    Raises:
+        ModelUnsupported: Its input is no picture, or its output not one number a class.
+        ConfigError: The manifest does not fit the model.
+    """
+    width, height = picture_wh(ref, model, default=_DEFAULT_SIDE)
+    probe = _probe(model, width, height, features=settings.features is not None)
+    labels = _labels(ref, model, probe.shape[1])
+    output = ref.manifest.output
+    if output == "auto":
+        output = "probabilities" if are_probabilities(probe) else "logits"
+    maker = PredictionMaker(labels, logits=output == "logits", top_k=settings.top_k)
+    return ClassificationTask(_preparation(ref, model, width, height), maker, labels, output)
+
+
+CLASSIFICATION: Final = TaskKind("classification", load_classification)
+
+
+def _probe(model: Model, width: int, height: int, *, features: bool) -> NDArray[np.float32]:
+    """Its output for noise, shape (batch, classes). Noise: what a logit is for black may well be 0 to 1."""
+    noise = np.random.default_rng(_SEED).standard_normal((model.input_shape[0] or 1, 3, height, width))
+    try:
+        outputs = model.run(noise.astype(np.float32))
+    except Exception as error:  # the runtime's errors share no class but this
+        raise ModelUnsupported(
+            f"the model does not run on an image of {width}x{height}: {error}",
+            fix="give the size it takes as input.width and input.height in model.yaml",
+        ) from error
+    # An embedding comes last, and is not the task's.
+    shapes = [output.shape for output in (outputs[:-1] if features else outputs)]
+    classes = math.prod(shapes[0][1:]) if shapes else 0
+    # (batch, classes), or (batch, classes, 1, 1) of a model that ends with a convolution.
+    if len(shapes) != 1 or len(shapes[0]) < _FEWEST_CLASSES or shapes[0][1] != classes or classes < _FEWEST_CLASSES:
+        listed = "; ".join(" × ".join(map(str, shape)) for shape in shapes)
+        raise ModelUnsupported(
+            f"the model's outputs ({listed}) are none of a classifier, which has one number a class",
+            fix="give a model with one output of shape (batch, classes), or name its task in model.yaml",
+        )
+    rows: NDArray[np.float32] = outputs[0].reshape(len(outputs[0]), classes).astype(np.float32, copy=False)
+    return rows
+
+
+def _labels(ref: ModelRef, model: Model, classes: int) -> tuple[str, ...]:
+    labels = ref.manifest.labels or labels_in(model.metadata)
+    if labels is None:
+        return tuple(f"class_{i}" for i in range(classes))
+    if len(labels) != classes:
+        where = "model.yaml" if ref.manifest.labels else "its metadata"
+        raise ConfigError(
+            f"the model tells {classes} classes apart, {where} names {len(labels)}", fix="correct labels in model.yaml"
+        )
+    return labels
+
+
+def _preparation(ref: ModelRef, model: Model, width: int, height: int) -> Preparation:
+    spec = ref.manifest.input
+    # Ultralytics trains its classifiers on 0..1 without ImageNet's mean, on the whole of the shorter side.
+    ultralytics = model.metadata.get("author", "").lower() == "ultralytics"
+    plain = ultralytics and not {"mean", "std"} & spec.model_fields_set
+    return Preparation(
+        crop=centre_crop(spec, width, height, whole=ultralytics),
+        rgb=spec.color != "bgr",
+        scale=spec.scale if spec.scale is not None else 1 / 255,
+        mean=(0.0, 0.0, 0.0) if plain else spec.mean,
+        std=(1.0, 1.0, 1.0) if plain else spec.std,
+        bicubic=spec.interpolation == "bicubic",
+    )
