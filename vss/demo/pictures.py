@@ -16,7 +16,7 @@ from vss.codecs.images import Image, decode_image, encode_image, read_image_info
 from vss.config import Settings
 from vss.errors import BadRecord, ConfigError
 from vss.logs import Logger
-from vss.model_store.tasks.detection.drawing import draw_objects
+from vss.model_store.drawing.boxes import draw_objects
 from vss.schemas.envelope import Record
 from vss.schemas.events import DetectedObject, DetectionEvent, SourceCoordinates
 from vss.schemas.topics import DETECTIONS, FRAMES

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from vss.codecs.images import encode_image
 from vss.errors import ConfigError
-from vss.model_store.tasks.detection.drawing import draw_objects
+from vss.model_store.drawing.result import draw_result
 from vss.workers.offline.clip import ClipWriter
 from vss.workers.offline.infer import Found
 from vss.workers.offline.inputs import InputFile

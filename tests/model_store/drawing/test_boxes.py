@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from vss.model_store.tasks.detection.drawing import Colour, class_colour, draw_objects, text_colour
+from vss.model_store.drawing.boxes import draw_objects
+from vss.model_store.drawing.style import Colour, class_colour, text_colour
 from vss.schemas.events import DetectedObject
 
 

@@ -1,8 +1,7 @@
-"""Draws detections into a picture, for people to look at."""
+"""Draws objects into a picture: a box each, what it is, and what a second model says it is."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,15 +9,8 @@ import cv2
 import numpy as np
 
 from vss.codecs.images import Image
+from vss.model_store.drawing.style import Colour, Style, class_colour, text_size, write
 from vss.schemas.events import DetectedObject
-
-Colour = tuple[int, int, int]
-"""Blue, green, red; 0..255 each."""
-
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-# Steps of the golden ratio around the hue circle: neighbouring class ids get colours far apart, however many there are.
-_HUE_STEP = (5**0.5 - 1) / 2
-_FIRST_HUE = 0.58
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +27,6 @@ class _Box:
 
 
 @dataclass(frozen=True, slots=True)
-class _Style:
-    """Sizes for a picture, so that a label reads the same on a thumbnail and on 4K."""
-
-    line: int
-    text_scale: float
-    text_thickness: int
-    padding: int
-
-    @classmethod
-    def of(cls, width: int, height: int) -> _Style:
-        line = max(1, round((width + height) * 0.0015))
-        return cls(line, max(0.4, line * 0.27), max(1, line // 2), line + 1)
-
-
-@dataclass(frozen=True, slots=True)
 class _Label:
     """A text, its background and where both go.
 
@@ -63,24 +40,26 @@ class _Label:
     background: Colour
 
     @classmethod
-    def of(cls, one: DetectedObject, style: _Style, image_wh: tuple[int, int], placed: Sequence[_Label]) -> _Label:
+    def of(cls, one: DetectedObject, style: Style, image_wh: tuple[int, int], placed: Sequence[_Label]) -> _Label:
         text = f"{one.class_} {one.confidence:.0%}"
-        (width, height), baseline = cv2.getTextSize(text, _FONT, style.text_scale, style.text_thickness)
+        if one.classification is not None:
+            first = one.classification.predictions[0]
+            text += f": {first.class_} {first.confidence:.0%}"
+        width, height, baseline = text_size(text, style)
         label_wh = width + 2 * style.padding, height + baseline + style.padding
         taken = [label.place for label in placed]
         place = _place_label(one, label_wh, image_wh, style.line, taken)
         return cls(text, place, baseline, class_colour(one.class_id))
 
-    def draw(self, image: Image, style: _Style) -> None:
+    def draw(self, image: Image, style: Style) -> None:
         place = self.place
         cv2.rectangle(image, (place.x1, place.y1), (place.x2 - 1, place.y2 - 1), self.background, cv2.FILLED)
         origin = (place.x1 + style.padding, place.y2 - self.baseline - style.padding // 2)
-        colour = text_colour(self.background)
-        cv2.putText(image, self.text, origin, _FONT, style.text_scale, colour, style.text_thickness, cv2.LINE_AA)
+        write(image, self.text, origin, self.background, style)
 
 
 def draw_objects(image: Image, objects: Sequence[DetectedObject]) -> Image:
-    """A copy of the picture with a box, the class and the confidence of each object.
+    """A copy of the picture with a box, the class and the confidence of each object, and a second model's word.
 
     Args:
         image: (H, W, 3) BGR.
@@ -88,7 +67,7 @@ def draw_objects(image: Image, objects: Sequence[DetectedObject]) -> Image:
     """
     drawn = np.ascontiguousarray(image).copy()
     height, width = drawn.shape[:2]
-    style = _Style.of(width, height)
+    style = Style.of(width, height)
     ordered = sorted(objects, key=lambda one: one.confidence)
     for one in ordered:
         x1, y1, x2, y2 = (round(value) for value in one.bbox)
@@ -100,25 +79,6 @@ def draw_objects(image: Image, objects: Sequence[DetectedObject]) -> Image:
     for label in reversed(labels):
         label.draw(drawn, style)
     return drawn
-
-
-def class_colour(class_id: int) -> Colour:
-    """A class's colour: the same in every picture, and unlike its neighbours'."""
-    hue = (_FIRST_HUE + class_id * _HUE_STEP) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.95)
-    return round(blue * 255), round(green * 255), round(red * 255)
-
-
-def text_colour(background: Colour) -> Colour:
-    """Black or white, whichever stands out more.
-
-    The threshold is where both have the same contrast by WCAG 2.1's relative luminance.
-    """
-    linear = [
-        channel / 255 / 12.92 if channel <= 10 else ((channel / 255 + 0.055) / 1.055) ** 2.4 for channel in background
-    ]
-    luminance = 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
-    return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
 def _place_label(

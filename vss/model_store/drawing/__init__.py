@@ -1,0 +1,1 @@
+"""Draws what was found into pictures, for people to look at."""
