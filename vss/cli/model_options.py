@@ -39,6 +39,11 @@ def store_options(command: F) -> F:
     return with_settings(command, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
 
 
+def fleet_store_options(command: F) -> F:
+    """Adds what `store_options` adds and `--bootstrap-servers`; all of it reaches the command as `settings`."""
+    return with_settings(command, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
+
+
 def detector_options(command: F) -> F:
     """Adds what `store_options` adds and how a detector runs; all of it reaches the command as `settings`."""
     return with_settings(command, *_DETECTOR_OPTIONS, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
