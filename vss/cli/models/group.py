@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("vss.cli.models.list:list_", "List the models of the store."),
     "show": ("vss.cli.models.show:show", "Check a model, load it, and show what it is."),
     "quantize": ("vss.cli.models.quantize:quantize", "Make a faster version of a model in 8 bits."),
+    "compare": ("vss.cli.models.compare:compare", "Run two versions over the same frames and show where they differ."),
     "activate": ("vss.cli.models.activate:activate", "Make a version the one that every worker serves."),
     "rollback": ("vss.cli.models.rollback:rollback", "Go back to the version that served before."),
 }

@@ -16,7 +16,8 @@ import numpy as np
 
 from vss.codecs.images import Image
 from vss.model_store.comparison.worst import Example
-from vss.model_store.tasks.detection.drawing import Colour, draw_objects
+from vss.model_store.drawing.boxes import draw_objects
+from vss.model_store.drawing.style import Colour
 from vss.schemas.events import ClassPrediction, DetectedObject
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -100,18 +101,20 @@ def _draw_objects(
     for i, one in enumerate(own):
         if i not in side.own:
             cv2.rectangle(image, *_corners(one), _BOTH, line)
-    image = draw_objects(image, [own[i] for i in side.own])
     for i in side.own:
-        _outline(image, own[i], line)
-        cv2.rectangle(image, *_corners(own[i]), side.accent, 2 * line)
+        _halo(image, own[i], side.accent, line)
+    image = draw_objects(image, [own[i] for i in side.own])
     for i in other.own:
         _dashed(image, others[i], other.accent, 2 * line)
     return image
 
 
-def _outline(image: Image, one: DetectedObject, line: int) -> None:
+def _halo(image: Image, one: DetectedObject, colour: Colour, line: int) -> None:
+    """Around a box, below its label."""
     (x1, y1), (x2, y2) = _corners(one)
-    cv2.rectangle(image, (x1 - 2 * line, y1 - 2 * line), (x2 + 2 * line, y2 + 2 * line), (255, 255, 255), line)
+    for distance, ring, thickness in ((4 * line, (255, 255, 255), line), (2 * line, colour, 3 * line)):
+        corners = (x1 - distance, y1 - distance), (x2 + distance, y2 + distance)
+        cv2.rectangle(image, *corners, ring, thickness)
 
 
 def _dashed(image: Image, one: DetectedObject, colour: Colour, line: int) -> None:
