@@ -180,7 +180,8 @@ def test_whoever_writes_is_told_when_there_is_no_topic_or_no_broker(bare: KafkaS
     nobody = bare.model_copy(update={"bootstrap_servers": "127.0.0.1:9"})
     with ActivationWriter(nobody) as writer, pytest.raises(BrokerUnavailable, match="within 1 s"):
         writer.activation(activation(), timeout_s=1)
-    with ActivationWriter(bare) as writer, pytest.raises(ConfigError):
+    hasty = bare.model_copy(update={"properties": {"topic.metadata.propagation.max.ms": 200}})
+    with ActivationWriter(hasty) as writer, pytest.raises(ConfigError, match="models"):
         writer.activation(activation())
 
 

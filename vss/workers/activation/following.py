@@ -1,0 +1,208 @@
+"""Keeps what a worker serves in step with the log of activations, and says what came of each.
+
+A record of the log goes to `Serving.apply`, which loads, warms and tries the version beside the one that serves and
+swaps between two micro-batches; what came of it goes to `model-events`. A version that breaks its limits is left by the
+worker that finds it at once, and by all others when they read its verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Protocol
+
+from vss.clock import Clock, SystemClock
+from vss.codecs.headers import format_time
+from vss.config import KafkaSettings
+from vss.errors import ModelError
+from vss.logs import Logger
+from vss.metrics import Metrics
+from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict
+from vss.streams.activation_log import ActivationFollower
+from vss.streams.activation_state import ActivationState
+from vss.streams.activation_writer import ActivationWriter
+from vss.workers.activation.announcer import Announcer, Writer
+
+SWAPPED, REFUSED, ROLLED_BACK = "swapped", "refused", "rolled_back"
+
+
+class Swap(Protocol):
+    """What came of an activation."""
+
+    @property
+    def swapped(self) -> bool:
+        """Whether it holds on this worker."""
+
+    @property
+    def serving(self) -> str | None:
+        """The version that serves after it; None where the model is not served here."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused; empty where it was not."""
+
+
+class Breach(Protocol):
+    """A version broke its limits."""
+
+    @property
+    def activation(self) -> ModelActivation:
+        """That asked for the version."""
+
+    @property
+    def reason(self) -> str:
+        """Which limit, and by how much."""
+
+
+class Servable(Protocol):
+    """What serves: `vss.model_store.serving.serving.Serving`."""
+
+    on_breach: Callable[[Any], None]
+
+    def serve(self, spec: str, task: str) -> Swap:
+        """Loads a model at the start; raises `ModelError` where not even the version before can be served."""
+
+    def apply(self, activation: ModelActivation, *, given_up: bool) -> Future[Any]:
+        """Starts a swap; its future gives a `Swap`."""
+
+
+class Following:
+    """Follows the log while a worker runs. Enter it before the first model is served.
+
+    Args:
+        servable: What serves.
+        settings: The cluster and the prefix.
+        group: The worker's consumer group.
+        metrics: Where swaps are counted.
+        logger: For what a person wants to know.
+        clock: For timestamps.
+        writer: Writes events and verdicts; to the cluster by default.
+    """
+
+    def __init__(
+        self,
+        servable: Servable,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        metrics: Metrics,
+        logger: Logger,
+        clock: Clock | None = None,
+        writer: Writer | None = None,
+    ) -> None:
+        self._servable = servable
+        self._group = group
+        self._metrics = metrics
+        self._logger = logger
+        self._clock = clock if clock is not None else SystemClock()
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        # Changes wait until what held at the start is applied.
+        self._lock = threading.Lock()
+        self._states: dict[str, ActivationState] = {}
+        self._follower = ActivationFollower(settings, on_change=self._changed, logger=logger, clock=clock)
+        self._announcer = Announcer(writer or ActivationWriter(settings, patient=True, logger=logger), logger=logger)
+        servable.on_breach = self._broke
+
+    def __enter__(self) -> Following:
+        with self._lock:
+            self._states = self._follower.start()
+            for state in self._states.values():
+                # Nothing is served yet: it is only remembered, for when it is.
+                self._servable.apply(state.activation, given_up=state.given_up)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._follower.close()
+        self._announcer.close()
+
+    def serve(self, spec: str, task: str) -> None:
+        """Serves a model: the version that the log says, else the one before it, else the highest.
+
+        A name with its version and a file follow nothing.
+
+        Raises:
+            ModelError: None can be served.
+        """
+        name = spec.partition("@")[0]
+        state = self._states.get(name) if name == spec else None
+        try:
+            swap = self._servable.serve(spec, task)
+        except ModelError as error:
+            if state is not None:
+                self._say(REFUSED, state.activation, serving=None, reason=str(error))
+            raise
+        if state is not None and not swap.swapped:
+            self._say(REFUSED, state.activation, serving=swap.serving, reason=swap.reason)
+
+    def _changed(self, name: str, state: ActivationState) -> None:
+        with self._lock:
+            self._states[name] = state
+            future = self._servable.apply(state.activation, given_up=state.given_up)
+        future.add_done_callback(lambda done: self._applied(state, done))
+
+    def _applied(self, state: ActivationState, done: Future[Any]) -> None:
+        if done.cancelled():
+            return  # the worker stops
+        activation = state.activation
+        if (error := done.exception()) is not None:
+            self._say(REFUSED, activation, serving=None, reason=f"{type(error).__name__}: {error}")
+            return
+        swap: Swap = done.result()
+        if not swap.swapped and not swap.reason:
+            return  # not served here: remembered for when it is
+        if not swap.swapped:
+            self._say(REFUSED, activation, serving=swap.serving, reason=swap.reason)
+        elif state.verdict is not None:
+            self._say(ROLLED_BACK, activation, serving=swap.serving, reason=state.verdict.reason)
+        else:
+            self._say(SWAPPED, activation, serving=swap.serving, reason=activation.reason or _share(activation))
+
+    def _broke(self, breach: Breach) -> None:
+        """The worker has gone back by itself; now all others shall."""
+        activation = breach.activation
+        self._logger.warning(
+            "a version broke its limits", model=activation.name, version=activation.version, reason=breach.reason
+        )
+        self._announcer.say(
+            ModelVerdict(
+                id=uuid.uuid4().hex,
+                activation_id=activation.id,
+                name=activation.name,
+                version=activation.version,
+                reason=breach.reason,
+                worker=self._worker,
+                timestamp=format_time(self._clock.now_ns()),
+            )
+        )
+
+    def _say(self, kind: str, activation: ModelActivation, *, serving: str | None, reason: str) -> None:
+        self._metrics.model_swaps.labels(activation.name, kind).inc()
+        log = self._logger.info if kind == SWAPPED else self._logger.warning
+        log(f"model {kind}".replace("_", " "), model=activation.name, version=activation.version, reason=reason)
+        self._announcer.say(
+            ModelEvent(
+                id=uuid.uuid4().hex,
+                kind=kind,
+                name=activation.name,
+                version=activation.version,
+                serving=serving,
+                activation_id=activation.id,
+                reason=reason,
+                worker=self._worker,
+                group=self._group,
+                timestamp=format_time(self._clock.now_ns()),
+            )
+        )
+
+
+def _share(activation: ModelActivation) -> str:
+    if activation.percent < 100:
+        return f"a canary on {activation.percent} % of the keys"
+    return "activated"
