@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from vss.cli.model_options import fleet_store_options
+from vss.cli.models.activation_gate import activation_gate, inputs_option, require_option
 from vss.cli.models.activation_report import carry_out, reason_option, wait_option
+from vss.cli.models.frame_options import FrameChoice, frame_options
 from vss.cli.models.report import as_json_option
 from vss.config import Settings
 
@@ -13,6 +15,7 @@ EXAMPLES = """\b
 Example:
   vss models activate gate 4
   vss models activate gate 4 --canary 10 --max-error-rate 0.02 --max-p95-ms 80
+  vss models activate gate 4 --require 0.98 --topic frames --from -10m
   vss models activate gate 4 --wait 60 --reason "fewer false alarms at night"
 """
 
@@ -40,6 +43,9 @@ Example:
     show_default=True,
     help="Records it must have answered before it is judged.",
 )
+@require_option
+@frame_options
+@inputs_option
 @reason_option
 @wait_option
 @as_json_option
@@ -52,6 +58,9 @@ def activate(
     max_error_rate: float | None,
     max_p95_ms: float | None,
     min_requests: int,
+    require: float | None,
+    choice: FrameChoice,
+    inputs: tuple[str, ...],
     reason: str,
     wait_s: float | None,
     as_json: bool,
@@ -61,6 +70,9 @@ def activate(
     Each worker loads, warms and tries it beside the version it serves, and swaps between two micro-batches. A worker
     that cannot load it goes on with what it serves and says so in vss.model-events. With --canary it serves a share of
     the keys; activate it again without, and it is promoted.
+
+    With --require the version that serves and VERSION look at the same frames first; nothing changes when they agree
+    less.
     """
     from vss.schemas.models import ServingLimits
     from vss.workers.activation.operator import prepare_activation
@@ -68,7 +80,7 @@ def activate(
     limits = None
     if max_error_rate is not None or max_p95_ms is not None:
         limits = ServingLimits(max_error_rate=max_error_rate, max_p95_ms=max_p95_ms, min_requests=min_requests)
-    change = prepare_activation(
-        settings, name, version, percent=canary if canary is not None else 100, limits=limits, reason=reason
-    )
+    percent = canary if canary is not None else 100
+    with activation_gate(settings, choice, inputs, require) as gate:
+        change = prepare_activation(settings, name, version, percent=percent, limits=limits, reason=reason, gate=gate)
     carry_out(settings, change, wait_s=wait_s, as_json=as_json)

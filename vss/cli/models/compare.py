@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ import click
 
 from vss.cli.bench.options import progress
 from vss.cli.model_options import fleet_detector_options
-from vss.cli.models.frame_options import FrameChoice, frame_options
+from vss.cli.models.frame_options import FrameChoice, counted, frame_options
 from vss.cli.models.report import as_json_option
 from vss.config import Settings
 
 if TYPE_CHECKING:
     from vss.model_store.resolve import ModelRef
-    from vss.workers.offline.frames import BadFrame, FileFrames, Frame, TopicFrames
 
 EXAMPLES = """\b
 Example:
@@ -71,7 +69,7 @@ def compare(
     frames = choice.open(settings, inputs)
     refs = (resolve_version(settings, name, a), resolve_version(settings, name, b))
     with progress("frames", frames.count()) as advance:
-        found = compare_versions(refs, settings.model, _counted(frames, advance), worst=worst)
+        found = compare_versions(refs, settings.model, counted(frames, advance), worst=worst)
     saved = write_examples(save if save is not None else _folder(name, refs), found)
     report_unreadable(found)
     if as_json:
@@ -85,9 +83,3 @@ def compare(
 def _folder(name: str, refs: tuple[ModelRef, ModelRef]) -> Path:
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
     return Path(f"compare-{safe}-{refs[0].version}-{refs[1].version}")
-
-
-def _counted(frames: FileFrames | TopicFrames, advance: Callable[[int], None]) -> Iterator[Frame | BadFrame]:
-    for frame in frames:
-        yield frame
-        advance(1)

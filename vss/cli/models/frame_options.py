@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -13,7 +13,7 @@ from vss.config import Settings
 from vss.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vss.workers.offline.frames import FileFrames, TopicFrames
+    from vss.workers.offline.frames import BadFrame, FileFrames, Frame, TopicFrames
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,3 +80,10 @@ def frame_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
+
+
+def counted(frames: FileFrames | TopicFrames, advance: Callable[[int], None]) -> Iterator[Frame | BadFrame]:
+    """The frames, for a progress bar."""
+    for frame in frames:
+        yield frame
+        advance(1)
