@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import fsspec.config
+import requests
 from moto.server import ThreadedMotoServer
 
 
@@ -25,8 +25,7 @@ def s3_server() -> Iterator[str]:
 
 def empty(endpoint: str) -> None:
     """Forgets every bucket."""
-    with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST"), timeout=30):
-        pass
+    requests.post(f"{endpoint}/moto-api/reset", timeout=30).raise_for_status()
 
 
 def use(monkeypatch: Any, endpoint: str, **more: Any) -> None:

@@ -27,16 +27,13 @@ from vss.model_store.layout import MODEL_FILES, REMOVED_FILE, is_valid_name, ver
 from vss.model_store.storage.download_cache import DownloadCache, Wanted
 from vss.model_store.storage.faults import reaching
 from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
-from vss.model_store.storage.listing import changed_ns, progress_callback, size_of
+from vss.model_store.storage.listing import Files, changed_ns, files_below, progress_callback, size_of
 from vss.model_store.storage.place import Progress, StoredVersion, no_progress
 
 CLAIM_FILE: Final = "CLAIM"
 _ABANDONED_NS: Final = 86_400 * 10**9
 # Adders at once, each of whom may take a number before us.
 _CLAIM_TRIES: Final = 100
-
-Files = dict[str, dict[str, Any]]
-"""File name → what fsspec says of it."""
 
 
 class AddressPlace:
@@ -212,7 +209,7 @@ class AddressPlace:
         with reaching(self.shown):
             self._fs.invalidate_cache()
             try:
-                found: Files = self._fs.find(root, detail=True)
+                found = files_below(self._fs, root)
             except FileNotFoundError:
                 return []
         return [

@@ -31,8 +31,8 @@ _PATIENCE_S: Final = 900.0
 _POLL_S: Final = 0.05
 _PARTIAL: Final = ".part"
 _STAGING: Final = ".staging-"
-# Left by a process that was killed; nobody adds a model for longer.
-_ABANDONED_NS: Final = 86_400 * 10**9
+_HELD: Final = ".held"
+_FILES: Final = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +95,20 @@ class DownloadCache:
                     self._settle(partial, path, wanted)
                 finally:
                     partial.unlink(missing_ok=True)
-            self._used(path)
+            self._used(path.parent)
             return path
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
         """An empty folder on the cache's own disk, for what `keep` takes; gone afterwards."""
         with self._writing():
-            folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
+            held = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
+            (held / _FILES).mkdir()
         try:
-            yield folder
+            with _trying(held / _HELD):
+                yield held / _FILES
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(held, ignore_errors=True)
 
     def keep(self, file: Path, wanted: Wanted) -> None:
         """Takes a file of `staging` over, so that it need not be downloaded."""
@@ -117,7 +119,7 @@ class DownloadCache:
             self._make_room(wanted)
             path.parent.mkdir(exist_ok=True)
             file.replace(path)
-            self._used(path)
+            self._used(path.parent)
 
     def _holds(self, path: Path, sha256: str) -> bool:
         try:
@@ -141,16 +143,18 @@ class DownloadCache:
             os.fsync(content.fileno())
         partial.replace(path)
 
-    def _used(self, path: Path) -> None:
+    def _used(self, entry: Path) -> None:
         now_ns = self._clock.now_ns()
-        os.utime(path.parent, ns=(now_ns, now_ns))
+        os.utime(entry, ns=(now_ns, now_ns))
 
     def _make_room(self, wanted: Wanted) -> None:
         """Removes the least recently used files until the wanted one fits; not those in use or just handed out."""
         now_ns = self._clock.now_ns()
-        for left in self.folder.glob(f"{_STAGING}*"):
-            if now_ns - _used_ns(left) > _ABANDONED_NS:
-                shutil.rmtree(left, ignore_errors=True)
+        for left in self.folder.glob(f"{_STAGING}*/{_HELD}"):
+            # By a process that was killed; whoever adds now holds it, or takes it away itself.
+            with contextlib.suppress(FileNotFoundError), _trying(left) as abandoned:
+                if abandoned:
+                    shutil.rmtree(left.parent, ignore_errors=True)
         entries = sorted(
             (_used_ns(entry), _bytes_in(entry), entry)
             for entry in self.folder.iterdir()
@@ -162,7 +166,9 @@ class DownloadCache:
                 return
             with contextlib.ExitStack() as stack:
                 # The same lock may stand for both, and is then held already.
-                if _stripe(entry.name) != _stripe(wanted.sha256) and not stack.enter_context(self._trying(entry.name)):
+                if _stripe(entry.name) != _stripe(wanted.sha256) and not stack.enter_context(
+                    _trying(self._lock_of(entry.name))
+                ):
                     continue
                 shutil.rmtree(entry, ignore_errors=True)
                 held -= size_bytes
@@ -172,7 +178,7 @@ class DownloadCache:
         deadline = Deadline.after(_PATIENCE_S, self._clock)
         pause = threading.Event()
         while True:
-            with self._trying(sha256) as got:
+            with _trying(self._lock_of(sha256)) as got:
                 if got:
                     yield
                     return
@@ -182,16 +188,9 @@ class DownloadCache:
                 )
             self._clock.wait(pause, _POLL_S)
 
-    @contextlib.contextmanager
-    def _trying(self, name: str) -> Iterator[bool]:
-        # Let go with the file, or with the process; a few files for all, so that they need not be cleared away.
-        with (self.folder / f".lock-{_stripe(name)}").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+    def _lock_of(self, name: str) -> Path:
+        # A few files for all entries, so that they need not be cleared away.
+        return self.folder / f".lock-{_stripe(name)}"
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -203,6 +202,18 @@ class DownloadCache:
                 f"the download cache {self.folder} cannot be used: {error.strerror or error}",
                 fix="name a folder on a disk with space with model.download_cache",
             ) from error
+
+
+@contextlib.contextmanager
+def _trying(path: Path) -> Iterator[bool]:
+    """Whether the lock is ours now; let go with the file, or with the process."""
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _stripe(name: str) -> str:

@@ -30,14 +30,21 @@ _LASTING: Final = {
     getattr(errno, "EREMCHG", errno.EINVAL): "it lies elsewhere, in another region",
 }
 # botocore, google-auth, azure-identity, paramiko.
-_LASTING_NAMES: Final = (
-    "Credential",
-    "NoRegion",
-    "InvalidRegion",
-    "ProfileNotFound",
-    "ParamValidation",
-    "Authentication",
-)
+_REFUSED: Final = ("Credential", "ProfileNotFound", "Authentication", "Authorization")
+_MISUSED: Final = ("NoRegion", "InvalidRegion", "ParamValidation", "UnknownEndpoint")
+_PACKAGES: Final = {
+    "s3": "'vss-fleet[s3]'",
+    "s3a": "'vss-fleet[s3]'",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+    "smb": "smbprotocol",
+    "hf": "huggingface_hub",
+}
 
 
 @contextlib.contextmanager
@@ -67,8 +74,8 @@ def _ours(error: Exception, shown: str) -> VssError:
     if isinstance(error, FileNotFoundError):
         return ModelNotFound(f"{where} has no such file: {reason}", fix="look with `vss models list` what it has")
     if isinstance(error, ImportError):
-        return ConfigError(f"{where} needs a package that is not installed: {reason}", fix=_package(shown, reason))
-    if isinstance(error, PermissionError) or any(word in name for word in _LASTING_NAMES):
+        return ConfigError(f"{where} needs a package that is not installed: {reason}", fix=_package(shown))
+    if isinstance(error, PermissionError) or any(word in name for word in _REFUSED):
         return ConfigError(
             f"{where} refuses us: {reason}", fix="give the credentials that its library reads, with the right to it"
         )
@@ -77,7 +84,7 @@ def _ours(error: Exception, shown: str) -> VssError:
         return ConfigError(
             f"{where}: {_LASTING[number]}: {reason}", fix="correct the address, or the place it names (model.store)"
         )
-    if isinstance(error, ValueError | TypeError | NotImplementedError):
+    if isinstance(error, ValueError | TypeError | NotImplementedError) or any(word in name for word in _MISUSED):
         return ConfigError(f"{where} cannot be used: {reason}", fix="correct its address (model.store)")
     return StoreUnavailable(
         f"{where} does not answer: {reason}",
@@ -87,10 +94,11 @@ def _ours(error: Exception, shown: str) -> VssError:
 
 def _reason(error: Exception) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return " ".join(text.split())[:300] or type(error).__name__
 
 
-def _package(shown: str, reason: str) -> str:
-    if shown.startswith(("s3://", "s3a://")):
-        return "install it with `pip install 'vss-fleet[s3]'`"
-    return f"install what that message names ({shown.partition('://')[0]} addresses need it): {reason}"
+def _package(shown: str) -> str:
+    protocol = shown.partition("://")[0]
+    if protocol in _PACKAGES:
+        return f"install it with `pip install {_PACKAGES[protocol]}`"
+    return f"install the package that opens {protocol}:// addresses"

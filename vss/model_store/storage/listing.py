@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from vss.model_store.storage.place import Progress
 
+Files = dict[str, dict[str, Any]]
+"""Path → what the backend says about it."""
 # S3, memory, local and SFTP, Google, Azure.
 _TIMES: Final = ("LastModified", "created", "mtime", "updated", "last_modified", "modified")
 
@@ -31,6 +34,42 @@ def changed_ns(info: dict[str, Any]) -> int:
         if isinstance(value, int | float):
             return int(value * 1e9)
     return 0
+
+
+def files_below(fs: Any, folder: str) -> Files:
+    """Every file below a folder, at most three levels deep where folders have to be listed one by one.
+
+    Raises:
+        FileNotFoundError: There is no such folder; backends that know no folders return nothing then.
+    """
+    if _lists_at_once(fs):
+        found: Files = fs.find(folder, detail=True)
+        return found
+    # fsspec's own walk passes over a folder that it could not read, and the latest version would be an older one.
+    return _walk(fs, folder, depth=3)
+
+
+def _lists_at_once(fs: Any) -> bool:
+    from fsspec.asyn import AsyncFileSystem
+    from fsspec.spec import AbstractFileSystem
+
+    if isinstance(fs, AsyncFileSystem):
+        return type(fs)._find is not AsyncFileSystem._find
+    return type(fs).find is not AbstractFileSystem.find
+
+
+def _walk(fs: Any, folder: str, depth: int) -> Files:
+    found: Files = {}
+    for info in fs.ls(folder, detail=True):
+        path = str(info["name"]).rstrip("/")
+        if path == folder.rstrip("/"):
+            continue
+        if info.get("type") != "directory":
+            found[path] = info
+        elif depth > 1:
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                found |= _walk(fs, path, depth - 1)
+    return found
 
 
 def progress_callback(progress: Progress) -> Any:
