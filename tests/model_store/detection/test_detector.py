@@ -1,6 +1,7 @@
 import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,23 @@ def test_a_picture_that_cannot_be_decoded_fails_alone(dynamic: Path) -> None:
     assert third.result().value[0].center[0] == 30
     with pytest.raises(UndecodableImage, match="cut off"):
         second.result()
+
+
+def test_an_output_that_cannot_be_read_fails_alone(dynamic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = load(dynamic, threads=1)
+    read = detector.task.result
+
+    def picky(outputs: list[Any], width: int, height: int) -> Any:
+        if outputs[0][0, 0] > 25:
+            raise InferenceFailed("no number")
+        return read(outputs, width, height)
+
+    monkeypatch.setattr(detector.task, "result", picky)
+    first, second, third = detector.submit([Picture.decoded(grey(level)) for level in (0, 255, 0)])
+    assert first.result(30).value
+    assert third.result(30).value
+    with pytest.raises(InferenceFailed, match="no number"):
+        second.result(30)
 
 
 def test_a_call_of_broken_pictures_alone_does_not_run_the_model(dynamic: Path) -> None:

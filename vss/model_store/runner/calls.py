@@ -178,7 +178,10 @@ class Call(Generic[R]):
         if pipeline.report is not None:
             pipeline.report.ran(count, ran_s - started_s)
         for i, prepared in enumerate(self._prepared):
-            self._hand_out(prepared, [out[i] for out in outputs], ran_s - started_s)
+            try:
+                self._hand_out(prepared, [out[i] for out in outputs], ran_s - started_s)
+            except Exception as error:  # of this picture's output alone
+                _fail(prepared.future, error)
 
     def _input(self, inputs: Inputs) -> NDArray[np.float32]:
         slots = [prepared.slot for prepared in self._prepared]
