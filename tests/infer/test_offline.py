@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from vss.codecs.images import Image
 from vss.errors import InferenceFailed, UndecodableImage
 from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.picture import Picture
+from vss.model_store.serving.requests import Request, Served, Server
 from vss.schemas.events import DetectedObject
-from vss.workers.offline.infer import BATCH, MAX_BATCH_PIXELS, Found, infer, json_line
+from vss.workers.offline.infer import BATCH, MAX_BATCH_PIXELS, Found
+from vss.workers.offline.infer import infer as infer_with
 from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
+from vss.workers.offline.lines import json_line
 
 FILE = InputFile(Path("dir/clip.mp4"), Path("clip.mp4"))
 
@@ -31,26 +34,36 @@ class FakeDetector:
 
     def __init__(self, *, fail_at: int = -1, answer: bool = True) -> None:
         self.batches: list[int] = []
-        self.futures: list[Future[Answer[Any]]] = []
+        self.futures: list[Future[Served[Any]]] = []
         self._fail_at = fail_at
         self._answer = answer
 
-    def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[Any]]]:
-        self.batches.append(len(pictures))
-        started = [self._start(picture) for picture in pictures]
+    def submit(self, requests: Sequence[Request]) -> list[Future[Served[Any]]]:
+        assert all(request.task == "detection" for request in requests)
+        self.batches.append(len(requests))
+        started = [self._start(request.picture) for request in requests]
         self.futures += started
         return started
 
-    def _start(self, picture: Picture) -> Future[Answer[Any]]:
-        future: Future[Answer[Any]] = Future()
+    def close(self) -> None:
+        pass
+
+    def _start(self, picture: Picture) -> Future[Served[Any]]:
+        future: Future[Served[Any]] = Future()
         if not self._answer:
             return future
         level = int(picture.load((1, 1))[0, 0, 0])
         if level == self._fail_at:
             future.set_exception(InferenceFailed("the model raised"))
         else:
-            future.set_result(Answer((thing(level),), 0.0, 0.0, picture.width, picture.height))
+            future.set_result(Served(Answer((thing(level),), 0.0, 0.0, picture.width, picture.height), "m", "1"))
         return future
+
+
+def infer(
+    pictures: Iterable[InputPicture | BadInput], server: Server, *, keep_images: bool = False
+) -> Iterator[Found | BadInput]:
+    return infer_with(pictures, server, task="detection", keep_images=keep_images)
 
 
 def numbered(frame: int, width: int = 8, height: int = 6) -> InputPicture:
@@ -65,7 +78,7 @@ def test_every_picture_has_one_result_in_order() -> None:
 
     results = list(infer((numbered(frame) for frame in range(3 * BATCH + 1)), detector))
 
-    assert [(one.frame, one.objects[0].class_id) for one in results if isinstance(one, Found)] == [
+    assert [(one.frame, one.value[0].class_id) for one in results if isinstance(one, Found)] == [
         (frame, frame) for frame in range(3 * BATCH + 1)
     ]
     assert detector.batches == [BATCH, BATCH, BATCH, 1]
@@ -148,11 +161,11 @@ def test_a_json_line_has_the_documented_shape() -> None:
     (found,) = infer([numbered(5)], FakeDetector())
     assert isinstance(found, Found)
 
-    assert json.loads(json_line(found)) == {
+    assert json.loads(json_line(found, "detection")) == {
         "source": "dir/clip.mp4",
         "frame": 5,
         "objects": [
             {"class": "thing5", "class_id": 5, "confidence": 0.75, "bbox": [1.0, 2.0, 3.0, 4.5], "center": [2.0, 3.25]}
         ],
     }
-    assert "\n" not in json_line(found)
+    assert "\n" not in json_line(found, "detection")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,19 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vss.cli.model_options import detector_options
+from vss.cli.model_options import cascade_options, picture_options
 from vss.clock import SystemClock
 from vss.config import Settings
 
 if TYPE_CHECKING:
     from vss.workers.offline.infer import Found
     from vss.workers.offline.inputs import BadInput, InputFile
+    from vss.workers.offline.lines import Summary
 
 EXAMPLES = """\b
 Example:
   vss infer yolov8n.onnx street.jpg
   vss infer gate@3 pictures/ --save annotated/ --conf 0.4
   vss infer gate clip.mp4 --every 25 --json | jq '.objects | length'
+  vss infer gate street.jpg --then cars --then-classes car,truck --top-k 1
 """
 
 
@@ -35,29 +36,37 @@ Example:
 @click.option(
     "--save", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Write annotated copies there."
 )
-@detector_options
-def infer(settings: Settings, model: str, inputs: tuple[str, ...], as_json: bool, every: int, save: Path | None) -> int:
+@cascade_options
+@picture_options
+def infer(
+    settings: Settings,
+    model: str,
+    inputs: tuple[str, ...],
+    as_json: bool,
+    every: int,
+    save: Path | None,
+    then: str | None,
+    then_classes: tuple[str, ...] | None,
+) -> int:
     """Run a model on images, folders and videos, without Kafka: what the workers would find.
 
     What cannot be read is reported, the rest goes on, and the exit code is 1.
     """
-    from vss.model_store.resolve import resolve_model
-    from vss.model_store.runner.runner import Runner
     from vss.workers.offline import infer as offline
     from vss.workers.offline.annotate import Annotator
     from vss.workers.offline.inputs import BadInput, find_inputs, read_pictures
+    from vss.workers.offline.models import open_models
 
     files = find_inputs(inputs, leave_out=save)
-    ref = resolve_model(model, settings.model)
     clock = SystemClock()
-    report = _Report(as_json)
     with Annotator(save, files) if save is not None else nullcontext() as annotator:
-        detector = Runner.load(ref, settings.model)
+        task, server = open_models(settings.model, model, then=then, then_classes=then_classes)
+        report = _Report(as_json, task)
         try:
             start_s = clock.monotonic()
             pictures = read_pictures(files, every=every, limits=settings.limits)
             with _progress(files, every) as advance:
-                for result in offline.infer(pictures, detector, keep_images=annotator is not None):
+                for result in offline.infer(pictures, server, task=task, keep_images=annotator is not None):
                     if isinstance(result, BadInput):
                         report.bad(result)
                     else:
@@ -67,33 +76,32 @@ def infer(settings: Settings, model: str, inputs: tuple[str, ...], as_json: bool
                     advance()
             report.end(clock.monotonic() - start_s, save)
         finally:
-            detector.close()
+            server.close()
     return 1 if report.failures else 0
 
 
 class _Report:
     """Prints results as they come: JSON lines, or a line for each image and each video."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, task: str) -> None:
         self.failures = 0
         self._as_json = as_json
+        self._task = task
         self._pictures = 0
         self._file: InputFile | None = None
-        self._file_pictures = 0
-        self._classes: Counter[str] = Counter()
+        self._summary: Summary | None = None
 
     def found(self, found: Found) -> None:
-        from vss.workers.offline.infer import json_line
+        from vss.workers.offline.lines import Summary, json_line
 
         self._pictures += 1
         if self._as_json:
-            click.echo(json_line(found))
+            click.echo(json_line(found, self._task))
             return
-        if found.file is not self._file:
+        if self._summary is None or found.file is not self._file:
             self._end_file()
-            self._file = found.file
-        self._file_pictures += 1
-        self._classes.update(one.class_ for one in found.objects)
+            self._file, self._summary = found.file, Summary(self._task)
+        self._summary.add(found)
 
     def bad(self, bad: BadInput) -> None:
         self.failures += 1
@@ -116,13 +124,9 @@ class _Report:
         click.echo(f"{self._pictures} {noun} in {seconds:.1f} s, {speed}{failed}{saved}", err=True)
 
     def _end_file(self) -> None:
-        if self._file is None:
-            return
-        counts = ", ".join(f"{count} {name}" for name, count in self._classes.most_common()) or "nothing"
-        frames = "" if self._file.is_image else f"{self._file_pictures} frames, "
-        click.echo(f"{self._file.path}: {frames}{counts}")
-        self._file, self._file_pictures = None, 0
-        self._classes.clear()
+        if self._summary is not None:
+            click.echo(self._summary.line())
+            self._summary = None
 
 
 @contextmanager

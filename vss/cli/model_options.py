@@ -20,17 +20,31 @@ _SETTINGS = {
     "iou": "model.iou",
     "classes": "model.classes",
     "max_detections": "model.max_detections",
+    "top_k": "model.top_k",
+    "features": "model.features",
 }
 _STORE_OPTION = click.option("--store", metavar="FOLDER", help="Folder of the model store.  [default: models]")
-_DETECTOR_OPTIONS = (
+_RUN_OPTIONS = (
     click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
     click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core."),
+    click.option("--features", metavar="LAYER", help="Report what a layer puts out, or `pooled`: what the last sees."),
+)
+_DETECTOR_OPTIONS = (
     click.option("--conf", type=float, metavar="0..1", help="Lowest confidence.  [default: the model's, else 0.5]"),
     click.option(
         "--iou", type=float, metavar="0..1", help="IoU above which boxes merge.  [default: the model's, else 0.4]"
     ),
     click.option("--classes", metavar="A,B", help="Report only these classes."),
     click.option("--max-detections", type=int, metavar="N", help="Objects a picture may hold.  [default: 300]"),
+)
+_CASCADE_OPTIONS = (
+    click.option("--then", metavar="NAME[@VERSION]|FILE", help="Have a classifier look at each object."),
+    click.option(
+        "--then-classes", callback=lambda *given: _names(given[-1]), metavar="A,B", help="At objects of these alone."
+    ),
+)
+_CLASSIFIER_OPTIONS = (
+    click.option("--top-k", type=int, metavar="N", help="Classes that a classification holds.  [default: 5]"),
 )
 
 
@@ -44,18 +58,43 @@ def fleet_store_options(command: F) -> F:
     return with_settings(command, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
 
 
-def detector_options(command: F) -> F:
-    """Adds what `store_options` adds and how a detector runs; all of it reaches the command as `settings`."""
-    return with_settings(command, *_DETECTOR_OPTIONS, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
+def picture_options(command: F) -> F:
+    """Adds `--config`, `--store` and all that models of any task take; it reaches the command as `settings`."""
+    options = (*_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS)
+    return with_settings(command, *options, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
 
 
 def fleet_detector_options(command: F) -> F:
-    """Adds what `detector_options` adds and `--bootstrap-servers`; all of it reaches the command as `settings`."""
-    return with_settings(command, *_DETECTOR_OPTIONS, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
+    """Adds what a detection worker takes; all of it reaches the command as `settings`."""
+    return _fleet(command, *_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS)
+
+
+def fleet_classifier_options(command: F) -> F:
+    """Adds what a classification worker takes; all of it reaches the command as `settings`."""
+    return _fleet(command, *_RUN_OPTIONS, *_CLASSIFIER_OPTIONS)
+
+
+def fleet_model_options(command: F) -> F:
+    """Adds what every worker with a model takes; all of it reaches the command as `settings`."""
+    return _fleet(command, *_RUN_OPTIONS)
+
+
+def cascade_options(command: F) -> F:
+    """Adds `--then` and `--then-classes`, which reach the command as `then` and `then_classes`."""
+    for option in reversed(_CASCADE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _fleet(command: F, *options: Callable[[F], F]) -> F:
+    return with_settings(command, *options, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def _pop_flags(arguments: dict[str, Any]) -> dict[str, Any]:
     flags = {setting: arguments.pop(flag, None) for flag, setting in _SETTINGS.items()}
-    classes = flags["model.classes"]
-    flags["model.classes"] = tuple(name.strip() for name in classes.split(",")) if classes else None
+    flags["model.classes"] = _names(flags["model.classes"])
     return flags

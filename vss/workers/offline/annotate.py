@@ -47,7 +47,7 @@ class Annotator:
         """
         if found.image is None:
             raise ValueError("the picture was not kept")
-        image = draw_objects(found.image, found.objects)
+        image = draw_result(found.image, found.value)
         path = self._paths[found.file]
         _make_folder(path.parent)
         if not found.file.is_image:

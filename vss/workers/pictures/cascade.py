@@ -1,0 +1,209 @@
+"""A cascade: what a detector finds in a micro-batch is looked at by a second model, in one batched call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, Final
+
+from vss.model_store.serving.requests import Request, Served, Server
+from vss.schemas.events import DetectedObject, ObjectClassification
+from vss.workers.pictures.crops import content_of, crop_of, cropped
+from vss.workers.pictures.events import rounded
+from vss.workers.pictures.kept import KeptPicture
+
+_TASK: Final = "classification"
+_SECONDS_DIGITS: Final = 6
+
+
+class Cascade:
+    """Answers detections whose objects carry what a second model says of them (see `Server`).
+
+    When the last frame of a micro-batch has its objects, the crops of all its frames are submitted together, on the
+    thread that finished it; the loop's thread waits for nothing. A frame is decoded once, at its full size, so that
+    crops are sharp. It has one outcome: where the second model fails on one of its objects, the frame has failed, and
+    the error table decides as for any other.
+
+    Args:
+        detector: Finds the objects; closed with the cascade.
+        classifier: Answers requests of the task `classification` from any thread; may be the same server.
+        classes: Which objects are looked at; None takes all.
+    """
+
+    def __init__(self, detector: Server, classifier: Server, *, classes: Collection[str] | None = None) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._classes = frozenset(classes) if classes is not None else None
+
+    def submit(self, requests: Sequence[Request]) -> list[Future[Served[Any]]]:
+        """See `Server.submit`."""
+        kept = [KeptPicture(request.picture) for request in requests]
+        seen = [replace(request, picture=one.picture()) for request, one in zip(requests, kept, strict=True)]
+        found = self._detector.submit(seen)
+        frames = [_Frame(*one) for one in zip(requests, kept, found, strict=True)]
+        _Batch(frames, self._classifier, self._classes).start()
+        return [frame.future for frame in frames]
+
+    def close(self) -> None:
+        """See `Server.close`."""
+        self._detector.close()
+        self._classifier.close()
+
+
+class _Frame:
+    """One frame on its way through both models.
+
+    Attributes:
+        future: Of both; cancelled with what is under way for it.
+    """
+
+    def __init__(self, request: Request, kept: KeptPicture, found: Future[Served[Any]]) -> None:
+        self.request = request
+        self.found = found
+        self.future: Future[Served[Any]] = _Both(self)
+        self.chosen: list[int] = []
+        self.said: list[Future[Served[Any]]] = []
+        self._kept: KeptPicture | None = kept
+        self._started_s = 0.0
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def choose(self, classes: frozenset[str] | None) -> list[Request]:
+        """The crops that are to be looked at; none of a frame that is finished, as it is then."""
+        self._started_s = perf_counter()
+        if self.found.cancelled() or self.future.cancelled():
+            self.future.cancel()
+            self.finish(CancelledError())
+            return []
+        if (error := self.found.exception()) is not None:
+            self.finish(error)
+            return []
+        answer = self.found.result().answer
+        self.chosen = [i for i, one in enumerate(answer.value) if classes is None or one.class_ in classes]
+        if not self.chosen:
+            self.finish(self.found.result())
+            return []
+        return [self._crop(answer.value[i], answer.width, answer.height) for i in self.chosen]
+
+    def follow(self, said: list[Future[Served[Any]]]) -> None:
+        """What the second model says of each crop, some day."""
+        self.said = said
+        if self.future.cancelled():
+            self.cancel()
+        left = len(said)
+
+        def count(_: Future[Served[Any]]) -> None:
+            nonlocal left
+            with self._lock:
+                left -= 1
+                last = left == 0
+            if last:
+                self._combine()
+
+        for future in said:
+            future.add_done_callback(count)
+
+    def finish(self, result: Served[Any] | BaseException) -> None:
+        """Ends it, once; of one that was cancelled nothing is kept but that."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        self._kept = None
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if isinstance(result, BaseException):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+    def cancel(self) -> None:
+        """Lets go of what has not started."""
+        for future in (self.found, *self.said):
+            future.cancel()
+
+    def _crop(self, one: DetectedObject, width: int, height: int) -> Request:
+        assert self._kept is not None  # noqa: S101 - it goes when the frame is finished
+        crop, content = crop_of(one.bbox, width, height), self.request.content
+        return Request(
+            picture=cropped(self._kept, crop),
+            key=self.request.key,
+            task=_TASK,
+            content=content_of(content, crop) if content is not None else None,
+        )
+
+    def _combine(self) -> None:
+        try:
+            self.finish(self._combined())
+        except BaseException as error:  # whatever it is, the frame must not wait for ever
+            self.finish(error)
+
+    def _combined(self) -> Served[Any]:
+        served = self.found.result()
+        objects = list(served.answer.value)
+        for i, said in zip(self.chosen, self.said, strict=True):
+            objects[i] = replace(objects[i], classification=_classification(said.result()))
+        took_s = served.answer.processing_s + perf_counter() - self._started_s
+        return replace(served, answer=replace(served.answer, value=tuple(objects), processing_s=took_s))
+
+
+class _Batch:
+    """The frames of a micro-batch, until all are through the first model."""
+
+    def __init__(self, frames: Sequence[_Frame], classifier: Server, classes: frozenset[str] | None) -> None:
+        self._frames = frames
+        self._classifier = classifier
+        self._classes = classes
+        self._left = len(frames)
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        for frame in self._frames:
+            frame.found.add_done_callback(self._count)
+
+    def _count(self, _: Future[Served[Any]]) -> None:
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+        if last:
+            try:
+                self._classify()
+            except BaseException as error:  # whatever it is, no frame must wait for ever
+                for frame in self._frames:
+                    frame.finish(error)
+
+    def _classify(self) -> None:
+        wanted = [(frame, frame.choose(self._classes)) for frame in self._frames]
+        crops = [crop for _, of_frame in wanted for crop in of_frame]
+        said = iter(self._classifier.submit(crops) if crops else [])
+        for frame, of_frame in wanted:
+            if of_frame:
+                frame.follow([next(said) for _ in of_frame])
+
+
+class _Both(Future[Served[Any]]):
+    """Cancelled with what is under way for it."""
+
+    def __init__(self, frame: _Frame) -> None:
+        super().__init__()
+        self._frame = frame
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        if cancelled:
+            self._frame.cancel()
+        return cancelled
+
+
+def _classification(said: Served[Any]) -> ObjectClassification:
+    answer = said.answer
+    return ObjectClassification(
+        predictions=answer.value,
+        model_name=said.name,
+        model_version=said.version,
+        inference_time=round(answer.inference_s, _SECONDS_DIGITS),
+        embedding=rounded(answer.embedding.tolist()) if answer.embedding is not None else None,
+    )
