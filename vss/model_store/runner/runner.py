@@ -127,6 +127,20 @@ class Runner(Generic[R]):
         """
         return [future.result() for future in self.submit([Picture.decoded(image) for image in images])]
 
+    def warm(self) -> None:
+        """Runs the model, on the caller's thread, with every size of call up to `batch` that is a power of two.
+
+        Runtimes choose kernels and lay out memory at the first call of a size.
+
+        Raises:
+            Exception: What the runtime raises.
+        """
+        inputs = self._pipeline.borrow()
+        for size in _warm_sizes(self.batch, self._pipeline.fixed_batch):
+            with self._pipeline.in_model():
+                self.model.run(inputs.batch[:size])
+        self._pipeline.give_back(inputs)
+
     def close(self) -> None:
         """Drops what has not started, and frees the model and the threads that are its own. Idempotent."""
         if self._owns_pool:
@@ -143,6 +157,12 @@ class Runner(Generic[R]):
 def model_threads(settings: ModelSettings) -> WorkThreads:
     """Threads for any number of runners; the first of them says how many it needs."""
     return WorkThreads(name="model", limit_s=settings.call_timeout_s, prepare=_single_threaded_opencv)
+
+
+def _warm_sizes(batch: int, fixed: int | None) -> list[int]:
+    if fixed is not None:
+        return [fixed]
+    return [size for size in (1 << n for n in range(batch.bit_length())) if size <= batch]
 
 
 def _threads(on_cpu: bool) -> int:

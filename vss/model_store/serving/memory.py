@@ -1,0 +1,99 @@
+"""What memory an accelerator has, and what a model will need of it before it is loaded."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Protocol
+
+from vss.config import ModelSettings
+from vss.model_store.resolve import ModelRef
+
+_DEFAULT_SIDE: Final = {"classification": 224}
+_OTHER_SIDE: Final = 640
+_CPU_BATCH: Final = 4
+_ACCELERATOR_BATCH: Final = 32
+_FLOAT_BYTES: Final = 4
+# Activations of a convolutional network, in sizes of its input: its first layers have a quarter of the pixels and ten
+# to thirty times the channels, and a runtime keeps two or three layers at once.
+_ACTIVATIONS: Final = 16
+_RUNTIME_BYTES: Final = 16 << 20
+
+
+class AcceleratorMemory(Protocol):
+    """The port to one accelerator. Called from any thread; raises nothing."""
+
+    def free_bytes(self) -> int:
+        """What nobody holds."""
+
+    def used_bytes(self) -> int:
+        """What is held, by whomever."""
+
+
+class NvmlMemory:
+    """Of an NVIDIA GPU, by its driver's library (see `AcceleratorMemory`).
+
+    Args:
+        nvml: The module `pynvml`, initialised.
+        handle: Of the device.
+    """
+
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml = nvml
+        self._handle = handle
+        self._last = (0, 0)
+
+    def free_bytes(self) -> int:
+        """See `AcceleratorMemory.free_bytes`."""
+        return self._read()[0]
+
+    def used_bytes(self) -> int:
+        """See `AcceleratorMemory.used_bytes`."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[int, int]:
+        try:
+            info = self._nvml.nvmlDeviceGetMemoryInfo(self._handle)
+        except self._nvml.NVMLError:  # a driver that is being replaced; what it said last is the best guess
+            return self._last
+        self._last = (int(info.free), int(info.used))
+        return self._last
+
+
+def open_memory(settings: ModelSettings, *, device_index: int = 0) -> AcceleratorMemory | None:
+    """The memory of the accelerator that models run on; None where they run on the CPU, or nothing tells of it.
+
+    Args:
+        settings: Whether an accelerator is used at all.
+        device_index: Which.
+    """
+    if settings.device == "cpu":
+        return None
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return NvmlMemory(pynvml, pynvml.nvmlDeviceGetHandleByIndex(device_index))
+    except pynvml.NVMLError:  # no driver, no device
+        return None
+
+
+def estimated_bytes(ref: ModelRef, *, on_accelerator: bool) -> int:
+    """What a model will hold once it is loaded and warm.
+
+    The manifest's `memory_bytes` where it has some. Else its weights, which take what its file takes; its activations,
+    16 times the largest input that a worker gives it (4 pictures a call on the CPU, 32 on an accelerator), which is on
+    the safe side of the networks that were looked at; and 16 MB for what a runtime needs for itself.
+
+    Args:
+        ref: The model, not loaded yet.
+        on_accelerator: Where it will run.
+    """
+    if ref.manifest.memory_bytes is not None:
+        return ref.manifest.memory_bytes
+    side = _DEFAULT_SIDE.get(ref.manifest.task, _OTHER_SIDE)
+    wh = (ref.manifest.input.width or side, ref.manifest.input.height or side)
+    batch = _ACCELERATOR_BATCH if on_accelerator else _CPU_BATCH
+    inputs = batch * 3 * math.prod(wh) * _FLOAT_BYTES
+    return ref.file.stat().st_size + _ACTIVATIONS * inputs + _RUNTIME_BYTES
