@@ -23,6 +23,45 @@ class SmallNetwork(nn.Module):
         return self.head(torch.relu(self.conv(x)).mean((2, 3)))
 
 
+class Sum(nn.Module):
+    """Takes two inputs."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+
+class Saves(nn.Module):
+    """Writes a file when it runs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, "stolen")
+        return x
+
+
+class Maps(nn.Module):
+    """Maps a file when it runs, and makes it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_file("stolen", True, 4)
+
+
+class SavesWhenLoaded(nn.Module):
+    """Writes a file when it is saved, and when it is loaded."""
+
+    def __getstate__(self) -> tuple[torch.Tensor, bool]:
+        return torch.zeros(1), self.training
+
+    def __setstate__(self, state: tuple[torch.Tensor, bool]) -> None:
+        torch.save(state[0], "stolen")
+        self.training = state[1]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    torch.jit.export(__getstate__)
+    torch.jit.export(__setstate__)
+
+
 def small_network() -> Any:
     torch.manual_seed(7)
     return SmallNetwork().eval()

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch: make test-torch")
 
-from tests.torch.networks import record, reference, rewritten, save_program, small_network
+from tests.torch.networks import Sum, record, reference, rewritten, save_program, small_network
 from vss.config import ModelSettings
 from vss.errors import ModelCorrupt, ModelUnsafe, ModelUnsupported
 from vss.model_store.backends.torch import TorchModel
@@ -46,10 +46,6 @@ def test_the_suffix_does_not_matter(tmp_path: Path, exported: Path) -> None:
 
 
 def test_a_program_with_two_inputs_is_unsupported(tmp_path: Path) -> None:
-    class Sum(torch.nn.Module):
-        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-            return a + b
-
     torch.export.save(torch.export.export(Sum(), (torch.zeros(1), torch.zeros(1))), tmp_path / "m.pt2")
     with pytest.raises(ModelUnsupported, match="has 2 inputs"):
         TorchModel(reference(tmp_path / "m.pt2"), ON_CPU)

@@ -8,7 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra torch: make test-torch")
 
-from tests.torch.networks import record, reference, rewritten, save_script, small_network
+from tests.torch.networks import (
+    Maps,
+    Saves,
+    SavesWhenLoaded,
+    record,
+    reference,
+    rewritten,
+    save_script,
+    small_network,
+)
 from vss.config import ModelSettings
 from vss.errors import ModelCorrupt, ModelUnsafe
 from vss.model_store.backends.torch import TorchModel
@@ -39,31 +48,6 @@ def test_what_ultralytics_writes_beside_a_torchscript_model_is_its_metadata(tmp_
     model = TorchModel(reference(file), ON_CPU)
     assert model.input_shape == (2, 3, 64, 96)
     assert model.metadata["names"] == str(written["names"])
-
-
-class Saves(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        torch.save(x, "stolen")
-        return x
-
-
-class Maps(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.from_file("stolen", True, 4)
-
-
-class SavesWhenLoaded(torch.nn.Module):
-    @torch.jit.export
-    def __getstate__(self) -> tuple[torch.Tensor, bool]:
-        return torch.zeros(1), self.training
-
-    @torch.jit.export
-    def __setstate__(self, state: tuple[torch.Tensor, bool]) -> None:
-        torch.save(state[0], "stolen")
-        self.training = state[1]
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
 
 
 @pytest.mark.parametrize("module", [Saves, Maps, SavesWhenLoaded])

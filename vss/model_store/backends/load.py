@@ -7,11 +7,10 @@ from typing import Final
 from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
+from vss.model_store.layout import TORCH_SUFFIXES
 from vss.model_store.resolve import ModelRef
 
 ONNX_SUFFIX: Final = ".onnx"
-# State dicts (`.pth`, `.th`), TorchScript (`.pt`) and exported programs (`.pt2`); the content decides, not the suffix.
-TORCH_SUFFIXES: Final = (".pth", ".th", ".pt", ".pt2")
 MODEL_SUFFIXES: Final = (ONNX_SUFFIX, *TORCH_SUFFIXES)
 
 
