@@ -14,14 +14,18 @@ from vss.errors import UndecodableImage
 from vss.logs import get_logger
 from vss.schemas.envelope import Message, Record
 from vss.schemas.events import (
+    CLASSIFICATION_TYPE,
     DETECTION_TYPE,
     SHED_TYPE,
+    ClassificationEvent,
+    ClassPrediction,
     DetectedObject,
     DetectionEvent,
+    ObjectPlace,
     ShedNote,
     SourceCoordinates,
 )
-from vss.schemas.topics import DEAD_LETTERS, DETECTIONS, FRAMES, SHED
+from vss.schemas.topics import CLASSIFICATIONS, DEAD_LETTERS, DETECTIONS, FRAMES, SHED
 from vss.streams.dead_letters import dead_letter
 from vss.streams.kafka_config import client, transactional_config
 
@@ -47,6 +51,41 @@ def detection(seq: int, *, camera: str = "gate", source: SourceCoordinates | Non
         timestamp=TIME,
         source=source or SourceCoordinates("vss.frames", 0, seq),
     )
+
+
+def classification(
+    seq: int, *, camera: str = "gate", source: SourceCoordinates | None = None, of_object: int | None = None
+) -> ClassificationEvent:
+    place = (
+        ObjectPlace(index=of_object, class_="bottle", bbox=(1.0, 2.0, 31.0, 42.0)) if of_object is not None else None
+    )
+    return ClassificationEvent(
+        id=f"c-{camera}-{seq}-{of_object}",
+        camera_id=camera,
+        captured_at=TIME,
+        epoch=1,
+        seq=seq,
+        width=768,
+        height=432,
+        predictions=(
+            ClassPrediction(class_="glass", class_id=1, confidence=0.75),
+            ClassPrediction(class_="plastic", class_id=0, confidence=0.25),
+        ),
+        top_prediction="glass",
+        confidence=0.75,
+        object=place,
+        model_name="material",
+        model_version="2",
+        inference_time=0.01,
+        processing_time=0.02,
+        timestamp=TIME,
+        source=source or SourceCoordinates("vss.frames", 0, seq),
+    )
+
+
+def classification_message(kafka: KafkaSettings, event: ClassificationEvent, *, source: str) -> Message:
+    headers = event_headers(id=event.id, type=CLASSIFICATION_TYPE, source=source, time=TIME, traceparent=None)
+    return Message(CLASSIFICATIONS.name(kafka.topic_prefix), event.camera_id.encode(), encode_event(event), headers)
 
 
 def detection_record(

@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 
 from tests.views.makers import (
     CommittedWriter,
+    classification,
+    classification_message,
     dead_letter_message,
     detection,
     event_message,
@@ -48,6 +50,36 @@ def test_events_notes_and_dead_letters_are_each_an_outcome(
 
     assert report.holds
     assert (report.records, report.events, report.shed, report.dead_letters) == (4, 2, 1, 1)
+
+
+def test_what_a_second_model_says_of_objects_is_no_outcome_of_its_own(
+    kafka: KafkaSettings, writer: CommittedWriter, frames: str
+) -> None:
+    writer.write([frame_message(kafka)] * 3, partition=1)
+    at = [SourceCoordinates(frames, 1, offset) for offset in range(3)]
+    cascade = [
+        classification_message(kafka, classification(0, source=at[offset], of_object=i), source=f"/groups/{GROUP}/then")
+        for offset, i in ((0, 0), (0, 1), (2, 0))
+    ]
+    whole = classification_message(kafka, classification(1, source=at[1]), source=f"/groups/{GROUP}")
+    writer.write([event_of(kafka, at[0]), *cascade, whole])
+
+    report = audit(kafka, group=GROUP)
+
+    assert (report.events, report.doubled, report.missing, report.other_groups) == (2, 0, 1, {})
+    assert report.first_missing == (at[2],)
+    writer.write([whole])
+    assert audit(kafka, group=GROUP).first_doubled == (at[1],)
+
+
+def test_a_dead_letter_counts_whatever_its_records_headers_say(
+    kafka: KafkaSettings, writer: CommittedWriter, frames: str
+) -> None:
+    writer.write([frame_message(kafka)], partition=1)
+    letter = dead_letter_message(kafka, SourceCoordinates(frames, 1, 0), group=GROUP)
+    headers = (("ce_source", f"/groups/{GROUP}/then".encode()), *letter.headers)
+    writer.write([Message(letter.topic, letter.key, letter.value, headers)])
+    assert audit(kafka, group=GROUP).holds
 
 
 def test_a_lost_a_doubled_and_an_invented_outcome_are_named(

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.views.makers import detection, detection_record
+from tests.views.makers import classification, detection, detection_record
 from vss.cli.main import cli
 from vss.clock import SystemClock
+from vss.codecs.events import encode_event
 from vss.config import RedisSettings
 from vss.errors import CacheUnavailable, VssError
 from vss.metrics import Metrics
+from vss.schemas.envelope import Record
 from vss.workers.redis_view.writer import ViewEntry, ViewWriter
 
 
@@ -50,6 +52,17 @@ def test_without_a_camera_all_are_shown(writer: ViewWriter, redis_settings: Redi
     writer.write([entry(1, "gate"), entry(9, "yard")])
     lines = [json.loads(line) for line in latest(redis_settings, "--json").stdout.splitlines()]
     assert [(line["camera_id"], line["seq"]) for line in lines] == [("gate", 1), ("yard", 9)]
+
+
+def test_each_kind_of_result_is_shown(writer: ViewWriter, redis_settings: RedisSettings) -> None:
+    seen = classification(5, of_object=2)
+    record = Record("vss.classifications", 0, 5, b"gate", encode_event(seen), (), time.time_ns() // 1_000_000)
+    writer.write([entry(1, "gate"), ViewEntry(record, seen.id, "gate")])
+    shown = latest(redis_settings, "gate").stdout
+    assert shown.index("1 objects") < shown.index("material@2, 768x432, object 2 of the frame")
+    assert "glass" in shown
+    only = latest(redis_settings, "--topic", "classifications", "--json").stdout
+    assert [json.loads(line)["id"] for line in only.splitlines()] == [seen.id]
 
 
 def test_a_camera_without_results_is_an_error_with_the_fix(redis_settings: RedisSettings) -> None:

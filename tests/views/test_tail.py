@@ -10,8 +10,11 @@ from datetime import date, datetime
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.streams.activation_records import activation, verdict
 from tests.views.makers import (
+    TIME,
     CommittedWriter,
+    classification,
     dead_letter_message,
     detection,
     event_message,
@@ -19,11 +22,22 @@ from tests.views.makers import (
     shed_message,
 )
 from vss.cli.main import cli
+from vss.codecs.events import encode_event
 from vss.config import KafkaSettings
 from vss.errors import ConfigError
 from vss.schemas.envelope import Message, Record
 from vss.schemas.events import SourceCoordinates
-from vss.schemas.topics import CATALOGUE, DETECTIONS, FRAMES, Topic
+from vss.schemas.models import ModelEvent, ServingLimits
+from vss.schemas.topics import (
+    CATALOGUE,
+    CLASSIFICATIONS,
+    DETECTIONS,
+    FRAMES,
+    MODEL_EVENTS,
+    MODEL_VERDICTS,
+    MODELS,
+    Topic,
+)
 from vss.workers.record_rows import columns_of, document, printable, row
 
 
@@ -82,6 +96,37 @@ def test_a_shed_note_shows_reason_and_age(kafka: KafkaSettings, writer: Committe
     table = tail(kafka, "shed", "--from-beginning", "-n", "1")
     assert "too_old, 10 ms old" in table.stdout
     assert "vss.frames[1]@7" in table.stdout
+
+
+def shown(topic: Topic, event: object) -> str:
+    record = Record(topic.name("vss."), 0, 3, b"gate", encode_event(event), (), 1_700_000_000_000)
+    return " | ".join(row(record, columns_of(topic), today=date(2026, 1, 1))[3:])
+
+
+def test_what_happens_to_models_reads_as_sentences() -> None:
+    limits = ServingLimits(max_error_rate=0.02, max_p95_ms=80)
+    canary = activation(version="4", percent=10, history=("3",), limits=limits)
+    assert shown(MODELS, canary) == "4 | 10 % | 3 | must keep errors ≤ 2.0%, p95 ≤ 80 ms"
+    assert shown(MODELS, activation(version="4", history=())) == "4 | all | - | "
+    assert shown(MODEL_VERDICTS, verdict()) == "gate@2 | host:1 | too slow"
+    event = ModelEvent(
+        id="e",
+        kind="rolled_back",
+        name="gate",
+        version="4",
+        serving="3",
+        activation_id="a",
+        reason="12.0% of the last 100 records failed",
+        worker="host:1",
+        group="vss.detect",
+        timestamp=TIME,
+    )
+    assert shown(MODEL_EVENTS, event) == "rolled back | 4 | 3 | host:1 | 12.0% of the last 100 records failed"
+
+
+def test_a_classification_shows_what_was_seen_and_where() -> None:
+    assert shown(CLASSIFICATIONS, classification(7)) == "7 | material@2 | glass 75%, plastic 25%"
+    assert shown(CLASSIFICATIONS, classification(7, of_object=3)).endswith("object 3 (bottle): glass 75%, plastic 25%")
 
 
 def test_without_from_beginning_only_new_records_show(kafka: KafkaSettings, writer: CommittedWriter) -> None:

@@ -12,6 +12,9 @@ CLASSIFICATION_TYPE = "vss.classification.v1"
 RESULT_TYPE = "vss.result.v1"
 SHED_TYPE = "vss.shed.v1"
 
+THEN_SOURCE = "/then"
+"""Follows the group in `ce_source` of what is no outcome of its own: one outcome a frame."""
+
 
 def _is_none(value: object) -> bool:
     return value is None

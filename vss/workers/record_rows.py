@@ -14,8 +14,20 @@ from vss.codecs.events import decode_event
 from vss.codecs.headers import decode_frame_header, format_time
 from vss.errors import BadRecord
 from vss.schemas.envelope import Record
-from vss.schemas.events import DetectionEvent, ShedNote, SourceCoordinates
-from vss.schemas.topics import DEAD_LETTERS, DETECTIONS, FRAMES, SHED, Topic
+from vss.schemas.events import ClassificationEvent, DetectionEvent, ResultEvent, ShedNote, SourceCoordinates
+from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict, ServingLimits
+from vss.schemas.topics import (
+    CLASSIFICATIONS,
+    DEAD_LETTERS,
+    DETECTIONS,
+    FRAMES,
+    MODEL_EVENTS,
+    MODEL_VERDICTS,
+    MODELS,
+    RESULTS,
+    SHED,
+    Topic,
+)
 from vss.streams.dead_letters import PREFIX, reason_of
 
 _TEXT_LIMIT = 200
@@ -108,6 +120,44 @@ def _detection(record: Record) -> tuple[str, ...]:
     return (_number(event.seq), f"{event.model_name}@{event.model_version}", objects or "nothing")
 
 
+def _classification(record: Record) -> tuple[str, ...]:
+    event = decode_event(ClassificationEvent, record.value)
+    seen = ", ".join(f"{one.class_} {one.confidence:.0%}" for one in event.predictions[:3])
+    whole = f"object {event.object.index} ({event.object.class_}): " if event.object is not None else ""
+    return (_number(event.seq), f"{event.model_name}@{event.model_version}", whole + seen)
+
+
+def _result(record: Record) -> tuple[str, ...]:
+    event = decode_event(ResultEvent, record.value)
+    result = orjson.dumps(event.result, default=str).decode()
+    return (_number(event.seq), f"{event.model_name}@{event.model_version}", f"{event.task}: {result}")
+
+
+def _activation(record: Record) -> tuple[str, ...]:
+    event = decode_event(ModelActivation, record.value)
+    keys = "all" if event.percent == 100 else f"{event.percent} %"
+    why = "; ".join(part for part in (event.reason, _limits(event.limits)) if part)
+    return (event.version, keys, event.stable or "-", why)
+
+
+def _limits(limits: ServingLimits | None) -> str:
+    if limits is None:
+        return ""
+    asked = [f"errors ≤ {limits.max_error_rate:.1%}"] if limits.max_error_rate is not None else []
+    asked += [f"p95 ≤ {limits.max_p95_ms:g} ms"] if limits.max_p95_ms is not None else []
+    return f"must keep {', '.join(asked)}"
+
+
+def _verdict(record: Record) -> tuple[str, ...]:
+    event = decode_event(ModelVerdict, record.value)
+    return (f"{event.name}@{event.version}", event.worker, event.reason)
+
+
+def _model_event(record: Record) -> tuple[str, ...]:
+    event = decode_event(ModelEvent, record.value)
+    return (event.kind.replace("_", " "), event.version, event.serving or "-", event.worker, event.reason)
+
+
 def _shed(record: Record) -> tuple[str, ...]:
     note = decode_event(ShedNote, record.value)
     return (_source(note.source), note.group, f"{note.reason}, {note.age_ms:,.0f} ms old")
@@ -156,6 +206,21 @@ _COLUMNS: Mapping[str, Columns] = {
         ("time", "at", "camera", "seq", "format", "pixels", "size"), (*_FIRST_WIDTHS, 7, 6, 9), _frame
     ),
     DETECTIONS.short: Columns(("time", "at", "camera", "seq", "model", "found"), (*_FIRST_WIDTHS, 7, 22), _detection),
+    CLASSIFICATIONS.short: Columns(
+        ("time", "at", "camera", "seq", "model", "seen"), (*_FIRST_WIDTHS, 7, 22), _classification
+    ),
+    RESULTS.short: Columns(("time", "at", "camera", "seq", "model", "result"), (*_FIRST_WIDTHS, 7, 22), _result),
+    MODELS.short: Columns(
+        ("time", "at", "model", "version", "keys", "before", "why"), (*_FIRST_WIDTHS, 7, 5, 6), _activation
+    ),
+    MODEL_VERDICTS.short: Columns(
+        ("time", "at", "activation", "gives up", "worker", "reason"), (14, 10, 32, 16, 20), _verdict
+    ),
+    MODEL_EVENTS.short: Columns(
+        ("time", "at", "model", "what", "version", "serves", "worker", "why"),
+        (*_FIRST_WIDTHS, 11, 7, 6, 20),
+        _model_event,
+    ),
     SHED.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 24, 14), _shed),
     DEAD_LETTERS.short: Columns((*_FIRST, "record", "group", "reason"), (*_FIRST_WIDTHS, 24, 14), _dead_letter),
 }

@@ -22,8 +22,8 @@ from vss.config import KafkaSettings
 from vss.errors import BadRecord
 from vss.logs import Logger, get_logger
 from vss.schemas.envelope import OutcomeKind, Record, TopicPartition
-from vss.schemas.events import SourceCoordinates
-from vss.schemas.topics import DEAD_LETTERS, FRAMES, SHED, Topic, result_topics
+from vss.schemas.events import THEN_SOURCE, SourceCoordinates
+from vss.schemas.topics import CLASSIFICATIONS, DEAD_LETTERS, FRAMES, SHED, Topic, result_topics
 from vss.streams.dead_letters import reason_of
 from vss.streams.log_reader import LogReader, Span
 from vss.workers.checks.audit_ledger import Ledger
@@ -135,6 +135,7 @@ class Audit:
         self._logger = logger if logger is not None else get_logger("audit")
         self._list_first = list_first
         prefix = settings.topic_prefix
+        self._objects = CLASSIFICATIONS.name(prefix)
         self._kinds = {t.name(prefix): OutcomeKind.EVENT for t in result_topics()}
         self._kinds |= {SHED.name(prefix): OutcomeKind.SHED, DEAD_LETTERS.name(prefix): OutcomeKind.DEAD_LETTER}
 
@@ -226,12 +227,17 @@ class Audit:
                 except BadRecord:
                     tally.unreadable += 1
                     continue
-                if source.topic != self._input:
+                if source.topic != self._input or self._follows_an_outcome(record):
                     continue
                 if group is not None and group != self._group:
                     tally.other_groups[group] += 1
                 elif ledger.outcome(TopicPartition(source.topic, source.partition), source.offset):
                     tally.kinds[kind] += 1
+
+    def _follows_an_outcome(self, record: Record) -> bool:
+        """Whether it was written along with its frame's outcome: what a second model says about an object in it."""
+        made_by = (dict(record.headers).get("ce_source") or b"").decode("utf-8", "replace")
+        return record.topic == self._objects and made_by.startswith(_GROUP_SOURCE) and made_by.endswith(THEN_SOURCE)
 
 
 def audit(

@@ -12,6 +12,7 @@ from vss.model_store.serving.requests import Served
 from vss.schemas import topics
 from vss.schemas.envelope import Record
 from vss.schemas.events import (
+    THEN_SOURCE,
     ClassificationEvent,
     ClassPrediction,
     DetectedObject,
@@ -25,8 +26,6 @@ from vss.schemas.topics import Topic
 
 _SECONDS_DIGITS: Final = 6
 _EMBEDDING_DIGITS: Final = 6
-THEN_SOURCE: Final = "/then"
-"""Follows the group in `ce_source` of what is no outcome of its own: one outcome a frame."""
 
 
 @dataclass(frozen=True, slots=True)
