@@ -8,24 +8,14 @@ from typing import Any
 import onnx
 import pytest
 
+from tests.model_store.models_command import runner
 from tests.model_store.tiny_model import write_tiny_yolov8
-from vss.cli.main import main
 
 
 @pytest.fixture
 def vss(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
     write_tiny_yolov8(tmp_path / "tiny.onnx")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exited:
-            main(["models", *arguments])
-        streams = capsys.readouterr()
-        assert isinstance(exited.value.code, int)
-        assert "Traceback" not in streams.err
-        return exited.value.code, streams.out, streams.err
-
-    return run
+    return runner(capsys, tmp_path, monkeypatch)
 
 
 def test_add_says_what_it_found(vss: Any) -> None:
@@ -47,9 +37,10 @@ def test_json_says_everything_to_machines(vss: Any, tmp_path: Path) -> None:
         "size_bytes": (tmp_path / "tiny.onnx").stat().st_size,
         "sha256": hashlib.sha256((tmp_path / "tiny.onnx").read_bytes()).hexdigest(),
         "task": "detection",
-        "head": "yolov8",
+        "facts": {"head": "yolov8"},
         "input": {"width": 64, "height": 64},
         "labels": ["bright", "never"],
+        "smoke": None,
         "manifest": added["manifest"],
     }
     assert added["manifest"]["thresholds"] == {"confidence": 0.5, "iou": 0.4}
@@ -62,8 +53,8 @@ def test_list_shows_every_model_with_its_latest_version(vss: Any) -> None:
     for name in ("gate", "yard", "gate"):
         assert vss("add", "tiny.onnx", "--name", name)[0] == 0
 
-    rows = [line.split()[:3] for line in vss("list")[1].splitlines()]
-    assert rows == [["NAME", "LATEST", "VERSIONS"], ["gate", "2", "2"], ["yard", "1", "1"]]
+    rows = [line.split()[:4] for line in vss("list")[1].splitlines()]
+    assert rows == [["NAME", "LATEST", "SERVES", "VERSIONS"], ["gate", "2", "?", "2"], ["yard", "1", "?", "1"]]
     listed = json.loads(vss("list", "--json")[1])
     assert [(one["name"], one["latest"], len(one["versions"])) for one in listed] == [("gate", 2, 2), ("yard", 1, 1)]
 

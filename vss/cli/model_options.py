@@ -23,7 +23,7 @@ _SETTINGS = {
     "top_k": "model.top_k",
     "features": "model.features",
 }
-_STORE_OPTION = click.option("--store", metavar="FOLDER", help="Folder of the model store.  [default: models]")
+_STORE_OPTION = click.option("--store", metavar="FOLDER|URL", help="Folder or address of the model store.  [default: models]")
 _RUN_OPTIONS = (
     click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
     click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core."),

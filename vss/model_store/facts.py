@@ -1,7 +1,8 @@
-"""What a model says about itself once it is loaded."""
+"""What a model says about itself once it is loaded, and whether it does what its manifest promises."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vss.config import ModelSettings
@@ -13,28 +14,32 @@ class ModelFacts:
     """What was found in a model.
 
     Attributes:
-        head: Layout of its output, as recognised or as its manifest says.
+        found: What its task says of it: of a detector the `head`, as recognised or as its manifest says.
         input_wh: Width and height of its input, pixels.
-        labels: Class names by class id.
+        labels: Class names by class id; empty where it tells no classes apart.
     """
 
-    head: str
+    found: Mapping[str, str]
     input_wh: tuple[int, int]
     labels: tuple[str, ...]
 
 
 def read_facts(ref: ModelRef, settings: ModelSettings) -> ModelFacts:
-    """Loads a model on the CPU to see what it is.
+    """Loads a model on the CPU to see what it is; with a smoke input in its manifest, it has to understand that.
 
     Raises:
         ModelError: It cannot be served.
+        ConfigError: What runs it, or its task, is not installed.
     """
     from vss.model_store.runner.runner import Runner  # onnxruntime and OpenCV, half a second of imports
+    from vss.model_store.serving.smoke import prove
 
     # A class filter that names a class of another model is no reason to refuse this one.
     sober = settings.model_copy(update={"device": "cpu", "threads": 1, "classes": None})
     runner = Runner.load(ref, sober)
     try:
-        return ModelFacts(runner.task.facts.get("head", ""), runner.input_wh, runner.labels)
+        if ref.smoke is not None or ref.manifest.smoke.expect:
+            prove(runner, ref)
+        return ModelFacts(runner.task.facts, runner.input_wh, runner.labels)
     finally:
         runner.close()

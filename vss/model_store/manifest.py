@@ -162,13 +162,18 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
 
 
 def with_changes(manifest: Manifest, changes: dict[str, Any]) -> Manifest:
-    """The manifest with other values for some keys at its top; None leaves one as it is.
+    """The manifest with other values for some keys; None leaves one as it is, and a mapping the keys it does not name.
 
     Raises:
         ConfigError: A value does not fit.
     """
-    changed = {key: value for key, value in changes.items() if value is not None}
-    return _checked(manifest.model_dump(exclude_unset=True) | changed, "") if changed else manifest
+    changed = {key: value for key, value in changes.items() if value is not None and value != {}}
+    if not changed:
+        return manifest
+    document = manifest.model_dump(exclude_unset=True)
+    for key, value in changed.items():
+        document[key] = document.get(key, {}) | value if isinstance(value, dict) else value
+    return _checked(document, "")
 
 
 def known_keys() -> list[str]:

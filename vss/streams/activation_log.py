@@ -179,9 +179,15 @@ def take(known: Activations, record: Record, prefix: str, logger: Logger) -> Act
 
 
 def read_activations(
-    settings: KafkaSettings, *, logger: Logger | None = None, clock: Clock | None = None
+    settings: KafkaSettings, *, logger: Logger | None = None, clock: Clock | None = None, patience_s: float = 8.0
 ) -> dict[str, ActivationState]:
     """What is active now, by name of the model.
+
+    Args:
+        settings: The cluster and the prefix.
+        logger: For what a person wants to know.
+        clock: For waits.
+        patience_s: How long a call may go on when no broker answers.
 
     Raises:
         BrokerUnavailable: No broker answers.
@@ -189,7 +195,7 @@ def read_activations(
     """
     logger = logger if logger is not None else get_logger("activations")
     known = Activations()
-    with LogReader(settings, logger=logger, clock=clock) as reader:
+    with LogReader(settings, logger=logger, clock=clock, patience_s=patience_s) as reader:
         # Verdicts last: one that is written meanwhile then meets its activation.
         for topic in _TOPICS:
             for records in read_all(reader, [topic.name(settings.topic_prefix)]):

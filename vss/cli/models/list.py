@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from vss.cli.model_options import store_options
+from vss.cli.model_options import fleet_store_options
+from vss.cli.models.activity import role_of, states_or_note
 from vss.cli.models.report import as_json_option, size_text, summary, time_text
 from vss.config import Settings
+
+if TYPE_CHECKING:
+    from vss.streams.activation_state import ActivationState
 
 EXAMPLES = """\b
 Example:
   vss models list
+  vss models list --store s3://fleet/models
   vss models list --json | jq -r '.[].name'
 """
 
 
 @click.command("list", epilog=EXAMPLES)
 @as_json_option
-@store_options
+@fleet_store_options
 def list_(settings: Settings, as_json: bool) -> None:
-    """List the models of the store."""
+    """List the models of the store, and which versions serve."""
     from vss.model_store.store import ModelStore
 
     store = ModelStore.of(settings.model)
     versions = {name: store.versions(name) for name in store.names()}
+    versions = {name: held for name, held in versions.items() if held}  # the last may have been removed meanwhile
+    states = states_or_note(settings) if versions else {}
     if as_json:
-        click.echo(json.dumps([summary(name, held) for name, held in versions.items()]))
+        known = states if states is not None else {}
+        roles = {
+            name: {one.version: role_of(str(one.version), known.get(name)) for one in versions[name]}
+            for name in versions
+        }
+        rows = [summary(name, held, roles[name] if states is not None else None) for name, held in versions.items()]
+        click.echo(json.dumps(rows))
         return
     if not versions:
         click.echo(f"no models in {store.shown}; add one with `vss models add FILE --name NAME`", err=True)
         return
-    rows = [("NAME", "LATEST", "VERSIONS", "SIZE", "ADDED")]
-    rows += [
-        (name, str(held[-1].version), str(len(held)), size_text(held[-1].size_bytes), time_text(held[-1].added_ns))
+    table = [("NAME", "LATEST", "SERVES", "VERSIONS", "SIZE", "ADDED")]
+    table += [
+        (
+            name,
+            str(held[-1].version),
+            _serves(states.get(name)) if states is not None else "?",
+            str(len(held)),
+            size_text(held[-1].size_bytes),
+            time_text(held[-1].added_ns) if held[-1].added_ns else "-",
+        )
         for name, held in versions.items()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _serves(state: ActivationState | None) -> str:
+    """`3`, `3, 4 for 10%`; where nothing was activated the latest serves."""
+    if state is None:
+        return "latest"
+    serving = state.serving or "-"
+    activation = state.activation
+    return f"{serving}, {activation.version} for {activation.percent}%" if state.is_canary else serving

@@ -25,25 +25,28 @@ def document(ref: ModelRef, facts: ModelFacts) -> dict[str, Any]:
         "size_bytes": ref.file.stat().st_size,
         "sha256": sha256_of(ref.file),
         "task": ref.manifest.task,
-        "head": facts.head,
+        "facts": dict(facts.found),
         "input": {"width": facts.input_wh[0], "height": facts.input_wh[1]},
         "labels": list(facts.labels),
+        "smoke": str(ref.smoke) if ref.smoke is not None else None,
         "manifest": ref.manifest.model_dump(mode="json"),
     }
 
 
-def summary(name: str, held: list[StoredVersion]) -> dict[str, Any]:
-    """A model and its versions."""
+def summary(name: str, held: list[StoredVersion], roles: dict[int, str | None] | None) -> dict[str, Any]:
+    """A model and its versions; `roles` says which serve, None that it is not known."""
     return {
         "name": name,
         "latest": held[-1].version,
         "versions": [
             {
                 "version": one.version,
+                "file": one.file_name,
                 "size_bytes": one.size_bytes,
                 "sha256": one.sha256,
-                "added": time_text(one.added_ns),
+                "added": time_text(one.added_ns) if one.added_ns else None,
             }
+            | ({"serves": roles.get(one.version)} if roles is not None else {})
             for one in held
         ],
     }
@@ -52,16 +55,29 @@ def summary(name: str, held: list[StoredVersion]) -> dict[str, Any]:
 def print_facts(ref: ModelRef, facts: ModelFacts) -> None:
     """Prints what a model is, for people."""
     shown = ", ".join(facts.labels[:6]) + (", …" if len(facts.labels) > 6 else "")
-    thresholds = ref.manifest.thresholds
-    for title, value in (
-        ("task", ref.manifest.task),
-        ("head", facts.head),
-        ("input", f"{facts.input_wh[0]} × {facts.input_wh[1]}"),
-        ("classes", f"{len(facts.labels)}: {shown}"),
-        ("thresholds", f"confidence {thresholds.confidence}, iou {thresholds.iou}"),
-        ("file", f"{ref.file} ({size_text(ref.file.stat().st_size)})"),
-    ):
+    manifest = ref.manifest
+    rows = [("task", manifest.task)]
+    if manifest.architecture is not None:
+        rows.append(("architecture", manifest.architecture))
+    rows += [(key, value) for key, value in facts.found.items()]
+    rows.append(("input", f"{facts.input_wh[0]} × {facts.input_wh[1]}"))
+    if facts.labels:
+        rows.append(("classes", f"{len(facts.labels)}: {shown}"))
+    if manifest.task == "detection":
+        rows.append(("thresholds", f"confidence {manifest.thresholds.confidence}, iou {manifest.thresholds.iou}"))
+    if ref.smoke is not None:
+        rows.append(("smoke", f"{ref.smoke.name}: {', '.join(manifest.smoke.expect) or 'whatever it finds'}"))
+    rows.append(("file", f"{ref.file} ({size_text(ref.file.stat().st_size)})"))
+    for title, value in rows:
         click.echo(f"  {title:<11} {value}")
+
+
+def run_hint(ref: ModelRef) -> str:
+    """How to go on with a model that was just added."""
+    worker = {"detection": "detect", "classification": "classify"}.get(ref.manifest.task)
+    if worker is None:
+        return f"see it with `vss infer {ref.name} IMAGE`"
+    return f"run it with `vss worker {worker} --model {ref.name}`"
 
 
 def size_text(size_bytes: int) -> str:
