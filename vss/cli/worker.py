@@ -66,11 +66,12 @@ def detect(
     metrics_port: int,
 ) -> None:
     """Detect objects in frames: one event a frame into vss.detections, exactly once."""
-    from vss.workers.programs import run_detect
+    from vss.workers.pictures.kinds import DETECT
+    from vss.workers.programs import run_pictures
 
     flags = {"loop.max_age_ms": max_age_ms, "loop.group": group, "loop.max_batch": max_batch}
     settings = override(settings, flags)
-    run_detect(settings, spec=spec, metrics_port=metrics_port)
+    run_pictures(settings, DETECT, spec=spec, metrics_port=metrics_port)
 
 
 @worker.command(epilog=CACHE_EXAMPLES, short_help="Keep the latest results in Redis.")

@@ -2,64 +2,85 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from vss.clock import SystemClock
 from vss.config import Settings
 from vss.logs import get_logger
 from vss.metrics import Metrics
-from vss.model_store.resolve import resolve_model
-from vss.model_store.runner.runner import Runner
-from vss.model_store.serving.single import SingleModel
+from vss.model_store.serving.requests import Server
+from vss.model_store.serving.serving import Serving
 from vss.schemas import topics
-from vss.workers.pictures.kinds import DETECT
+from vss.workers.activation.following import Following
+from vss.workers.pictures.cascade import Cascade
+from vss.workers.pictures.kinds import CLASSIFY, PictureWorker
 from vss.workers.pictures.step import PictureStep
 from vss.workers.redis_view.rebuild import rebuild_view
 from vss.workers.redis_view.step import cache_step, view_topics
+from vss.workers.result_cache.redis_answers import open_result_cache
 from vss.workers.service import consumer_group, serve
 
 
-def run_detect(settings: Settings, *, spec: str, metrics_port: int | None) -> None:
-    """`vss worker detect`.
+def run_pictures(
+    settings: Settings,
+    worker: PictureWorker,
+    *,
+    spec: str,
+    metrics_port: int | None,
+    then: str | None = None,
+    then_classes: tuple[str, ...] | None = None,
+) -> None:
+    """A worker that looks at pictures: `vss worker detect`, `classify` or `task`.
 
     Args:
-        settings: The cluster, the model's settings and the limits.
-        spec: `NAME`, `NAME@VERSION` or a file.
+        settings: The cluster, the models' settings and the limits.
+        worker: Which.
+        spec: Its model: `NAME`, which follows activations, `NAME@VERSION` or a file.
         metrics_port: See `serve`.
+        then: A second model, which classifies the objects that the first one finds.
+        then_classes: Of these classes only; None takes all.
 
     Raises:
-        ModelError: The model cannot be served.
+        ModelError: A model cannot be served.
         VssError: See `serve`.
     """
-    logger = get_logger("worker.detect")
-    metrics = Metrics()
-    detector = Runner.load(resolve_model(spec, settings.model), settings.model, metrics=metrics)
-    logger.info(
-        "model loaded",
-        model=detector.name,
-        version=detector.version,
-        head=detector.task.facts["head"],
-        input_wh=detector.input_wh,
-        classes=len(detector.labels),
-        providers=detector.providers,
-    )
-    step = PictureStep(
-        DETECT.name,
-        task=DETECT.task,
-        server=SingleModel(detector),
-        events=DETECT.events,
-        topic_prefix=settings.kafka.topic_prefix,
-        group=consumer_group(settings, DETECT.name),
-        limits=settings.limits,
-        metrics=metrics,
-        clock=SystemClock(),
-    )
-    serve(
-        step,
-        settings=settings,
-        topics=[topics.FRAMES.name(settings.kafka.topic_prefix)],
-        metrics=metrics,
-        logger=logger,
-        metrics_port=metrics_port,
-    )
+    logger = get_logger(f"worker.{worker.name}")
+    metrics, clock = Metrics(), SystemClock()
+    group = consumer_group(settings, worker.name)
+    with ExitStack() as resources:
+        answers = open_result_cache(settings.redis, metrics=metrics, clock=clock, logger=logger)
+        if answers is not None:
+            resources.callback(answers.close)
+        serving = Serving.of(settings.model, metrics=metrics, logger=logger, clock=clock, cache=answers)
+        resources.callback(serving.close)
+        following = resources.enter_context(
+            Following(serving, settings.kafka, group=group, metrics=metrics, logger=logger, clock=clock)
+        )
+        following.serve(spec, worker.task)
+        server: Server = serving
+        if then is not None:
+            following.serve(then, CLASSIFY.task)
+            server = Cascade(serving, serving, classes=then_classes)
+        step = PictureStep(
+            worker.name,
+            task=worker.task,
+            server=server,
+            events=worker.events,
+            topic_prefix=settings.kafka.topic_prefix,
+            group=group,
+            limits=settings.limits,
+            metrics=metrics,
+            clock=clock,
+        )
+        serve(
+            step,
+            settings=settings,
+            topics=[topics.FRAMES.name(settings.kafka.topic_prefix)],
+            metrics=metrics,
+            logger=logger,
+            metrics_port=metrics_port,
+            problems=serving.problems,
+        )
 
 
 def run_cache(settings: Settings, *, rebuild: bool, metrics_port: int | None) -> None:

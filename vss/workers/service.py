@@ -16,7 +16,7 @@ from vss.metrics import Metrics
 from vss.schemas import topics as catalogue
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
-from vss.workers.endpoint import Endpoint
+from vss.workers.endpoint import Check, Endpoint
 from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.loop import Loop
 from vss.workers.loop.step import Step
@@ -104,7 +104,14 @@ def make_loop(
 
 
 def serve(
-    step: Step, *, settings: Settings, topics: Sequence[str], metrics: Metrics, logger: Logger, metrics_port: int | None
+    step: Step,
+    *,
+    settings: Settings,
+    topics: Sequence[str],
+    metrics: Metrics,
+    logger: Logger,
+    metrics_port: int | None,
+    problems: Check | None = None,
 ) -> None:
     """Runs a worker until it is told to stop.
 
@@ -115,6 +122,7 @@ def serve(
         metrics: Where everything is counted.
         logger: For what a person wants to know.
         metrics_port: Where `/metrics` is; 0 picks a port, None serves none.
+        problems: Why the process should be replaced although its loop goes round; None knows nothing of the kind.
 
     Raises:
         VssError: What the error table answers with a crash; nothing is half-committed.
@@ -126,7 +134,7 @@ def serve(
                 Endpoint(
                     metrics_port,
                     registry=metrics.registry,
-                    health=loop.health,
+                    health=lambda: [*loop.health(), *(problems() if problems is not None else [])],
                     readiness=loop.readiness,
                     logger=logger,
                 )
