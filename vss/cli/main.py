@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("vss.cli.demo:demo", "Run the whole fleet on this machine for a while and show what it does."),
     "topics": ("vss.cli.topics:topics", "Create, list and describe the fleet's topics."),
     "camera": ("vss.cli.camera:camera", "Publish frames of one or many cameras."),
-    "worker": ("vss.cli.worker:worker", "Run a worker: detect or cache."),
+    "worker": ("vss.cli.worker.group:worker", "Run a worker: detect, classify, task or cache."),
     "infer": ("vss.cli.infer:infer", "Run a model on images, folders and videos, without Kafka."),
     "tail": ("vss.cli.tail:tail", "Follow a topic."),
     "latest": ("vss.cli.latest:latest", "Show the latest result of a camera."),

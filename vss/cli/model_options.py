@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vss.cli.options import CONFIG_OPTION, KAFKA_OPTION, with_settings
+from vss.cli.options import CONFIG_OPTION, KAFKA_OPTION, REDIS_OPTION, with_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,7 +23,9 @@ _SETTINGS = {
     "top_k": "model.top_k",
     "features": "model.features",
 }
-_STORE_OPTION = click.option("--store", metavar="FOLDER|URL", help="Folder or address of the model store.  [default: models]")
+_STORE_OPTION = click.option(
+    "--store", metavar="FOLDER|URL", help="Folder or address of the model store.  [default: models]"
+)
 _RUN_OPTIONS = (
     click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
     click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core."),
@@ -65,18 +67,24 @@ def picture_options(command: F) -> F:
 
 
 def fleet_detector_options(command: F) -> F:
-    """Adds what a detection worker takes; all of it reaches the command as `settings`."""
-    return _fleet(command, *_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS)
+    """Adds what `picture_options` adds and `--bootstrap-servers`; all of it reaches the command as `settings`."""
+    options = (*_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS, _STORE_OPTION)
+    return with_settings(command, *options, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
 
 
-def fleet_classifier_options(command: F) -> F:
-    """Adds what a classification worker takes; all of it reaches the command as `settings`."""
-    return _fleet(command, *_RUN_OPTIONS, *_CLASSIFIER_OPTIONS)
+def detect_worker_options(command: F) -> F:
+    """Adds what a detection worker's models and servers take; all of it reaches the command as `settings`."""
+    return _worker(command, *_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS)
 
 
-def fleet_model_options(command: F) -> F:
-    """Adds what every worker with a model takes; all of it reaches the command as `settings`."""
-    return _fleet(command, *_RUN_OPTIONS)
+def classify_worker_options(command: F) -> F:
+    """Adds what a classification worker's models and servers take; all of it reaches the command as `settings`."""
+    return _worker(command, *_RUN_OPTIONS, *_CLASSIFIER_OPTIONS)
+
+
+def task_worker_options(command: F) -> F:
+    """Adds what every worker's models and servers take; all of it reaches the command as `settings`."""
+    return _worker(command, *_RUN_OPTIONS)
 
 
 def cascade_options(command: F) -> F:
@@ -86,8 +94,9 @@ def cascade_options(command: F) -> F:
     return command
 
 
-def _fleet(command: F, *options: Callable[[F], F]) -> F:
-    return with_settings(command, *options, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
+def _worker(command: F, *options: Callable[[F], F]) -> F:
+    fleet = (CONFIG_OPTION, KAFKA_OPTION, REDIS_OPTION)
+    return with_settings(command, *options, _STORE_OPTION, *fleet, pop_flags=_pop_flags)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

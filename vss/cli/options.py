@@ -22,7 +22,7 @@ CONFIG_OPTION = click.option(
     "--config", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="Settings file (vss.toml)."
 )
 KAFKA_OPTION = click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
-_REDIS_OPTION = click.option("--redis-url", metavar="URL", help="Redis.")
+REDIS_OPTION = click.option("--redis-url", metavar="URL", help="Redis.")
 
 
 def fleet_options(command: F) -> F:
@@ -32,12 +32,12 @@ def fleet_options(command: F) -> F:
 
 def redis_options(command: F) -> F:
     """Adds `--config` and `--redis-url`, which reach the command as one `settings` argument."""
-    return with_settings(command, CONFIG_OPTION, _REDIS_OPTION)
+    return with_settings(command, CONFIG_OPTION, REDIS_OPTION)
 
 
 def fleet_and_redis_options(command: F) -> F:
     """Adds `--config`, `--bootstrap-servers` and `--redis-url`, which reach the command as one `settings` argument."""
-    return with_settings(command, CONFIG_OPTION, KAFKA_OPTION, _REDIS_OPTION)
+    return with_settings(command, CONFIG_OPTION, KAFKA_OPTION, REDIS_OPTION)
 
 
 def with_settings(

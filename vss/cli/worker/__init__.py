@@ -1,0 +1,1 @@
+"""The commands of `vss worker`, one a file."""

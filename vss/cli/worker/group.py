@@ -1,0 +1,19 @@
+"""`vss worker`."""
+
+from __future__ import annotations
+
+import click
+
+from vss.cli.lazy_group import LazyGroup
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "detect": ("vss.cli.worker.detect:detect", "Detect objects in frames, one event a frame."),
+    "classify": ("vss.cli.worker.classify:classify", "Classify frames, one event a frame."),
+    "task": ("vss.cli.worker.task:task", "Do with frames what a task of your own does, one event a frame."),
+    "cache": ("vss.cli.worker.cache:cache", "Keep the latest results in Redis."),
+}
+
+
+@click.group(cls=LazyGroup, modules=COMMANDS)
+def worker() -> None:
+    """Run a worker. Start more of the same to share the load."""
