@@ -39,7 +39,7 @@ _GLOBALS: Final = re.compile(
     r"|torch\._utils _rebuild_(tensor|tensor_v2|tensor_v3|parameter|parameter_with_state|qtensor|sparse_tensor)"
     r"|torch\._tensor _rebuild_from_type_v2"
     r"|torch\.nn\.parameter Parameter"
-    r"|torch (\w*Storage|Tensor|Size|device|[a-z]+\d+(_\w+)?|float|double|half|int|long|short|bool)"
+    r"|torch (\w*Storage|Tensor|Size|device|[a-z]+\d+(_\w+)?|float|double|half|int|long|short|bool|per_\w+_affine\w*)"
     r"|torch\.storage (UntypedStorage|TypedStorage)"
     r"|torch\.serialization _get_layout"
 )
