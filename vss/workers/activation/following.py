@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from vss.clock import Clock, SystemClock
 from vss.codecs.headers import format_time
@@ -22,6 +22,7 @@ from vss.config import KafkaSettings
 from vss.errors import ModelError
 from vss.logs import Logger
 from vss.metrics import Metrics
+from vss.model_store.serving.swap import Breach, SwapResult
 from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict
 from vss.streams.activation_log import ActivationFollower
 from vss.streams.activation_state import ActivationState
@@ -31,44 +32,16 @@ from vss.workers.activation.announcer import Announcer, Writer
 SWAPPED, REFUSED, ROLLED_BACK = "swapped", "refused", "rolled_back"
 
 
-class Swap(Protocol):
-    """What came of an activation."""
-
-    @property
-    def swapped(self) -> bool:
-        """Whether it holds on this worker."""
-
-    @property
-    def serving(self) -> str | None:
-        """The version that serves after it; None where the model is not served here."""
-
-    @property
-    def reason(self) -> str:
-        """Why it was refused; empty where it was not."""
-
-
-class Breach(Protocol):
-    """A version broke its limits."""
-
-    @property
-    def activation(self) -> ModelActivation:
-        """That asked for the version."""
-
-    @property
-    def reason(self) -> str:
-        """Which limit, and by how much."""
-
-
 class Servable(Protocol):
     """What serves: `vss.model_store.serving.serving.Serving`."""
 
-    on_breach: Callable[[Any], None]
+    on_breach: Callable[[Breach], None]
 
-    def serve(self, spec: str, task: str) -> Swap:
+    def serve(self, spec: str, task: str) -> SwapResult:
         """Loads a model at the start; raises `ModelError` where not even the version before can be served."""
 
-    def apply(self, activation: ModelActivation, *, given_up: bool) -> Future[Any]:
-        """Starts a swap; its future gives a `Swap`."""
+    def apply(self, activation: ModelActivation, *, given_up: bool) -> Future[SwapResult]:
+        """Starts a swap. Where nobody has asked for the model, it is remembered, and `serving` is None."""
 
 
 class Following:
@@ -147,16 +120,16 @@ class Following:
             future = self._servable.apply(state.activation, given_up=state.given_up)
         future.add_done_callback(lambda done: self._applied(state, done))
 
-    def _applied(self, state: ActivationState, done: Future[Any]) -> None:
+    def _applied(self, state: ActivationState, done: Future[SwapResult]) -> None:
         if done.cancelled():
             return  # the worker stops
         activation = state.activation
         if (error := done.exception()) is not None:
             self._say(REFUSED, activation, serving=None, reason=f"{type(error).__name__}: {error}")
             return
-        swap: Swap = done.result()
-        if not swap.swapped and not swap.reason:
-            return  # not served here: remembered for when it is
+        swap = done.result()
+        if swap.swapped and swap.serving is None:
+            return  # nobody has asked for the model here
         if not swap.swapped:
             self._say(REFUSED, activation, serving=swap.serving, reason=swap.reason)
         elif state.verdict is not None:
