@@ -145,7 +145,13 @@ class Dealer:
         """Has a loaded model, held for all of the group, answer it."""
         for start in range(0, len(group.items), self._max_group):
             items = group.items[start : start + self._max_group]
-            answers = model.runner.submit([item.request.picture for item in items])
+            try:
+                answers = model.runner.submit([item.request.picture for item in items])
+            except Exception as error:  # whatever it is, nobody shall wait for these
+                self._let_go(model, len(items))
+                for item in items:
+                    fail(item.future, error)
+                continue
             for item, answer in zip(items, answers, strict=True):
                 item.future.followed = answer
                 answer.add_done_callback(partial(self._hand_on, item, group, model))
@@ -219,13 +225,13 @@ class Dealer:
         error = future.exception() if not future.cancelled() else StoreUnavailable("the worker stops")
         with self._plans.lock:
             items = self._opening.pop((spec, task), [])
-            if isinstance(error, UsageError):
+            if error is not None and not isinstance(error, StoreUnavailable):
                 self._refusals.add(spec, task, str(error))
         if error is None:
             self._deal_out([item for item in items if not item.future.cancelled()])
             return
         for item in items:
-            fail(item.future, UnknownModel(str(error)) if isinstance(error, UsageError) else error)
+            fail(item.future, error if isinstance(error, StoreUnavailable) else UnknownModel(str(error)))
 
     def _reload(self, group: _Group) -> None:
         """Brings back what had to go for others."""

@@ -85,7 +85,8 @@ class Plans:
             self._plans[spec] = plan
             self._loaded.pin(spec, plan.versions() if plan.judge is not None else ())
             self._loaded.retire(set(instead_of.versions() if instead_of is not None else ()) - self.needed())
-            self._show(instead_of, plan)
+            if spec in self.trusted or spec == plan.name:  # what records pin is no share of keys
+                self._show(instead_of, plan)
             return True
 
     def needed(self) -> set[ModelVersion]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vss.errors import ModelNotFound, StoreUnavailable, UsageError
+from vss.errors import ModelNotFound, ModelUnsupported, StoreUnavailable, UsageError
 from vss.logs import Logger
 from vss.metrics import Metrics
 from vss.model_store.resolve import LATEST
@@ -29,11 +29,13 @@ class SwapResult:
         swapped: Whether it holds now; also where it held before, or will when somebody asks for the model.
         serving: The version that serves all keys but a canary's from now on; None where that is not known yet.
         reason: Why it does not hold; empty where it does.
+        may_pass: Whether it may hold when it is applied again: the store did not answer.
     """
 
     swapped: bool
     serving: str | None
     reason: str = ""
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Swaps:
             StoreUnavailable: The store does not answer.
         """
         if (plan := self._plans.get(spec)) is not None:
+            if plan.task != task:
+                raise ModelUnsupported(f"model {spec} is for {plan.task}, not for {task}", fix=f"name one for {task}")
             return SwapResult(True, plan.base)
         name, version, is_file = parse_spec(spec)
         if not is_file and spec not in self._plans.trusted and not self._finder.knows(name):
@@ -122,11 +126,11 @@ class Swaps:
             try:
                 target = self._load_all(target, before)
             except (UsageError, StoreUnavailable) as error:
-                return self._refused(before, activation, str(error))
+                return self._refused(before, activation, str(error), may_pass=isinstance(error, StoreUnavailable))
             finally:
                 self._loaded.pin(activation.name, before.versions() if before.judge is not None else ())
             if not wanted():
-                return self._refused(before, activation, "it took too long")
+                return self._refused(before, activation, "it took too long", may_pass=True)
             # Where a candidate has been judged in the meantime, once more from there.
             if self._plans.put(activation.name, target, instead_of=before):
                 self._loaded.sweep()
@@ -197,9 +201,9 @@ class Swaps:
         self._loader.load(plan.name, activation.stable, task)
         return Plan(plan.name, task, activation.stable, activation=activation), reason
 
-    def _refused(self, before: Plan, activation: ModelActivation, reason: str) -> SwapResult:
+    def _refused(self, before: Plan, activation: ModelActivation, reason: str, *, may_pass: bool = False) -> SwapResult:
         self._metrics.model_swaps.labels(before.name, "refused").inc()
         self._logger.warning(
             "swap refused", model=before.name, version=activation.version, serving=before.base, reason=reason
         )
-        return SwapResult(False, before.base, reason)
+        return SwapResult(False, before.base, reason, may_pass)
