@@ -50,9 +50,7 @@ def kafka(bootstrap_servers: str) -> KafkaSettings:
 
 @pytest.fixture
 def settings(kafka: KafkaSettings) -> Settings:
-    return Settings(kafka=kafka).model_copy(
-        update={"model": Settings().model.model_copy(update={"store": str(tmp_path / "models")})}
-    )
+    return Settings(kafka=kafka)
 
 
 @pytest.fixture

@@ -94,9 +94,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
 def test_frames_of_a_topic_are_compared_on_and_unreadable_ones_reported(vss: Vss, gate: None, log: FrameLog) -> None:
     jpeg = encode_image(np.zeros((64, 64, 3), np.uint8), "jpeg")
     log.write([jpeg] * 6 + [b"no picture"])
-    ran = vss(
-        "models", "compare", "gate", "active", "1", "--topic", "frames", "--from", "2026-03-01T12:00:02Z", "--json"
-    )
+    ran = vss("models", "compare", "gate", "active", "1", "--topic", "frames", "--from", START_MS + 2000, "--json")
     found = json.loads(ran.out)
     # Nothing was activated, so the highest version serves.
     assert (found["a"]["version"], found["b"]["version"]) == ("3", "1")
