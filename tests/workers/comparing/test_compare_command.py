@@ -10,7 +10,7 @@ import pytest
 
 from tests.infer.media import write_image
 from tests.model_store.detection.tiny_models import write_model, yolov8_output
-from tests.workers.comparing.conftest import FrameLog, Ran
+from tests.workers.comparing.conftest import START_MS, FrameLog, Ran
 from vss.codecs.images import encode_image
 from vss.config import KafkaSettings
 from vss.streams.activation_log import read_activations
