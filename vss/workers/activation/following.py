@@ -30,6 +30,7 @@ from vss.streams.activation_writer import ActivationWriter
 from vss.workers.activation.announcer import Announcer, Writer
 
 SWAPPED, REFUSED, ROLLED_BACK = "swapped", "refused", "rolled_back"
+_AGAIN_S = 30.0
 
 
 class Servable(Protocol):
@@ -77,6 +78,8 @@ class Following:
         # Changes wait until what held at the start is applied.
         self._lock = threading.Lock()
         self._states: dict[str, ActivationState] = {}
+        self._said_refused = ""
+        self._left = threading.Event()
         self._follower = ActivationFollower(settings, on_change=self._changed, logger=logger, clock=clock)
         self._announcer = Announcer(writer or ActivationWriter(settings, patient=True, logger=logger), logger=logger)
         servable.on_breach = self._broke
@@ -92,6 +95,7 @@ class Following:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._left.set()
         self._follower.close()
         self._announcer.close()
 
@@ -131,11 +135,26 @@ class Following:
         if swap.swapped and swap.serving is None:
             return  # nobody has asked for the model here
         if not swap.swapped:
-            self._say(REFUSED, activation, serving=swap.serving, reason=swap.reason)
+            self._refused(state, swap)
         elif state.verdict is not None:
             self._say(ROLLED_BACK, activation, serving=swap.serving, reason=state.verdict.reason)
         else:
             self._say(SWAPPED, activation, serving=swap.serving, reason=activation.reason or _share(activation))
+
+    def _refused(self, state: ActivationState, swap: SwapResult) -> None:
+        activation = state.activation
+        if self._said_refused != activation.id:
+            self._say(REFUSED, activation, serving=swap.serving, reason=swap.reason)
+        self._said_refused = activation.id
+        if swap.may_pass:
+            timer = threading.Timer(_AGAIN_S, self._again, [state])
+            timer.daemon = True
+            timer.start()
+
+    def _again(self, state: ActivationState) -> None:
+        """The store was away; it may be back, and operators may have changed their minds."""
+        if not self._left.is_set() and self._states.get(state.activation.name) == state:
+            self._changed(state.activation.name, state)
 
     def _broke(self, breach: Breach) -> None:
         """The worker has gone back by itself; now all others shall."""
