@@ -8,6 +8,8 @@ from vss.cli.lazy_group import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("vss.cli.bench.detect:detect", "Measure what a detection worker costs beside its model."),
+    "models": ("vss.cli.bench.models:models", "Measure what models take: load, warm-up, memory, batches."),
+    "classify": ("vss.cli.bench.classify:classify", "Measure what a classification worker costs beside its model."),
     "accuracy": ("vss.cli.bench.accuracy:accuracy", "Measure whether a model's boxes are right."),
     "memory": ("vss.cli.bench.memory:memory", "Measure how much memory a detection worker holds."),
 }
