@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +101,7 @@ class FakeRunner:
     asked: int = 0
     calls: list[int] = field(default_factory=list)
     warm_ups: int = 0
+    meanwhile: Callable[[], None] = lambda: None
     closed: bool = False
     proven: bool = False
     task: Any = field(default_factory=FakeTask)
@@ -118,6 +119,7 @@ class FakeRunner:
 
     def warm(self) -> None:
         self.warm_ups += 1
+        self.meanwhile()
         if self.breaks is not None:
             raise self.breaks
 
@@ -147,6 +149,7 @@ class FakeStore:
     Attributes:
         errors: What the next looks for a version raise, one each.
         broken: What warming up a version raises.
+        meanwhile: Happens while a model is warmed up: the loop goes on beside the loader.
     """
 
     folder: Path
@@ -157,6 +160,7 @@ class FakeStore:
     broken: dict[str, Exception] = field(default_factory=dict)
     runners: list[FakeRunner] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def knows(self, name: str) -> bool:
         return name in self.versions
@@ -175,7 +179,7 @@ class FakeStore:
         raise ModelNotFound(str(path))
 
     def open(self, ref: ModelRef) -> FakeRunner:
-        runner = FakeRunner(ref, self.broken.get(f"{ref.name}@{ref.version}"))
+        runner = FakeRunner(ref, self.broken.get(f"{ref.name}@{ref.version}"), meanwhile=self.meanwhile)
         self.runners.append(runner)
         return runner
 

@@ -167,11 +167,11 @@ class Dealer:
         if error is not None:
             fail(item.future, error)
             return
-        settle(item.future, Served(answer.result(), *model.key))
         if self._cache is not None and item.key is not None:
             kept = self._codec(model).encode(answer.result())
             if kept is not None:
                 self._cache.put({item.key: kept})
+        settle(item.future, Served(answer.result(), *model.key))
 
     def _let_go(self, model: LoadedModel, count: int) -> None:
         if self._loaded.release(model, count):

@@ -96,8 +96,8 @@ class LoadedModels:
         if memory is not None:
             metrics.gpu_memory.set_function(memory.used_bytes)
 
-    def keys(self) -> set[ModelVersion]:
-        """What is in memory."""
+    def in_memory(self) -> set[ModelVersion]:
+        """Which versions are there."""
         with self._lock:
             return set(self._models)
 

@@ -26,6 +26,7 @@ SETTINGS_THAT_CHANGE_ANSWERS: Final = (
     "classes",
     "compile",
     "confidence",
+    "cuda_graphs",
     "device",
     "features",
     "iou",
