@@ -21,9 +21,10 @@ from vss.model_store.serving.requests import Request
 from vss.model_store.serving.serving import Serving
 from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict, ServingLimits
 from vss.schemas.topics import MODEL_EVENTS, MODEL_VERDICTS, MODELS
+from vss.streams.activation_writer import ActivationWriter
 from vss.streams.topic_admin import create_topics
 from vss.workers.activation.following import Following
-from vss.workers.activation.operator import prepare_activation, prepare_rollback, publish
+from vss.workers.activation.operator import prepare_activation, prepare_rollback
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ class Operator:
 
     kafka: KafkaSettings
     store: Path
+    writer: ActivationWriter
 
     @property
     def settings(self) -> Settings:
@@ -46,12 +48,12 @@ class Operator:
 
     def activate(self, version: str, percent: int = 100, limits: ServingLimits | None = None) -> ModelActivation:
         change = prepare_activation(self.settings, "gate", version, percent=percent, limits=limits)
-        publish(self.settings, change)
+        self.writer.activation(change.activation)
         return change.activation
 
     def roll_back(self) -> ModelActivation:
         change = prepare_rollback(self.settings, "gate")
-        publish(self.settings, change)
+        self.writer.activation(change.activation)
         return change.activation
 
     def events(self) -> list[ModelEvent]:
@@ -96,8 +98,10 @@ class Worker:
 
 
 @pytest.fixture
-def operator(kafka: KafkaSettings, tmp_path: Path) -> Operator:
-    return Operator(kafka, tmp_path / "models")
+def operator(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Operator]:
+    # One for all records: a producer takes half a second before its first.
+    with ActivationWriter(kafka) as writer:
+        yield Operator(kafka, tmp_path / "models", writer)
 
 
 @pytest.fixture
