@@ -10,6 +10,7 @@ from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
 from vss.model_store.checksums import sha256_of
 from vss.model_store.layout import MANIFEST_FILE, is_file_spec, valid_name_from
 from vss.model_store.manifest import Manifest, read_manifest
+from vss.model_store.storage.place import Progress, no_progress
 
 LATEST = "latest"
 
@@ -35,7 +36,7 @@ class ModelRef:
     smoke: Path | None = None
 
 
-def resolve_model(spec: str, settings: ModelSettings) -> ModelRef:
+def resolve_model(spec: str, settings: ModelSettings, *, progress: Progress = no_progress) -> ModelRef:
     """Finds a model and checks that its file is the one that was stored.
 
     For what the operator writes, who may name any file. What comes from a record goes to `ModelStore.find`.
@@ -43,6 +44,7 @@ def resolve_model(spec: str, settings: ModelSettings) -> ModelRef:
     Args:
         spec: `NAME` (the highest version), `NAME@VERSION`, `NAME@latest`, or the path of a model file.
         settings: The model store, and where files of one that is no folder are kept.
+        progress: Told of a download.
 
     Raises:
         ModelNotFound: No such file, model or version, or it lies outside the store.
@@ -56,7 +58,7 @@ def resolve_model(spec: str, settings: ModelSettings) -> ModelRef:
     from vss.model_store.store import ModelStore  # which makes a `ModelRef`
 
     name, at, version = spec.partition("@")
-    return ModelStore.of(settings).find(name, version if at else LATEST)
+    return ModelStore.of(settings).find(name, version if at else LATEST, progress=progress)
 
 
 def resolve_file(path: Path) -> ModelRef:

@@ -20,8 +20,7 @@ EXAMPLES = """\b
 Example:
   vss models add best.onnx --name gate
   vss models add yolox.onnx --name yard --labels labels.txt --head yolox
-  vss models add resnet20.pth --name parts --task classification --architecture resnet20-cifar \\
-      --labels bolt,nut,washer --input width=32 --input height=32
+  vss models add net.pth --name parts --task classification --architecture resnet20-cifar --input width=32
   vss models add best.onnx --name gate --smoke night.jpg --smoke-expect person --store s3://fleet/models
 """
 

@@ -9,6 +9,7 @@ import click
 from vss.cli.model_options import fleet_store_options
 from vss.cli.models.activity import role_of, states_or_note
 from vss.cli.models.report import as_json_option, document, print_facts
+from vss.cli.models.transfer import transfer_bar
 from vss.config import Settings
 
 EXAMPLES = """\b
@@ -29,7 +30,8 @@ def show(settings: Settings, model: str, as_json: bool) -> None:
     from vss.model_store.layout import is_file_spec
     from vss.model_store.resolve import resolve_model
 
-    ref = resolve_model(model, settings.model)
+    with transfer_bar(f"fetching {model}") as progress:
+        ref = resolve_model(model, settings.model, progress=progress)
     facts = read_facts(ref, settings.model)
     states = None if is_file_spec(model) else states_or_note(settings)
     role = role_of(ref.version, states.get(ref.name)) if states is not None else None

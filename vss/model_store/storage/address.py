@@ -68,11 +68,9 @@ class AddressPlace:
 
     def versions(self, name: str) -> list[StoredVersion]:
         """Versions of a model, ascending, described."""
-        return [
-            self._describe(name, number, files)
-            for number, files in sorted(self._folders(name).items())
-            if _is_version(files)
-        ]
+        held = {number: files for number, files in self._folders(name).items() if _is_version(files)}
+        sums = self._sums(name, held)
+        return [self._describe(name, number, held[number], sums[number]) for number in sorted(sums)]
 
     def fetch(self, name: str, number: int, progress: Progress = no_progress) -> Path:
         """The model file, from the cache of downloads."""
@@ -230,11 +228,22 @@ class AddressPlace:
         files = self._folders(name).get(number, {})
         if not _is_version(files):
             raise ModelNotFound(f"version {number} of {name} is gone", fix="look with `vss models list` what there is")
-        return self._describe(name, number, files)
+        return self._describe(name, number, files, self._sums(name, {number: files}).get(number, b""))
 
-    def _describe(self, name: str, number: int, files: Files) -> StoredVersion:
-        where = self._where(name, number, SUMS_FILE)
-        file_name, sha256 = parse_sums(self._read(self._path(name, number, SUMS_FILE), MAX_SUMS_BYTES) or b"", where)
+    def _sums(self, name: str, held: dict[int, Files]) -> dict[int, bytes]:
+        """What `SHA256SUMS` of some versions hold, read at once; none of one that is gone meanwhile."""
+        paths = {self._path(name, number, SUMS_FILE): number for number in held}
+        for number, files in held.items():
+            refuse_if_too_large(self._where(name, number, SUMS_FILE), size_of(files[SUMS_FILE]), MAX_SUMS_BYTES)
+        with reaching(self.shown):
+            found: dict[str, Any] = self._fs.cat(list(paths), on_error="return") if paths else {}
+            for error in found.values():
+                if isinstance(error, Exception) and not isinstance(error, FileNotFoundError):
+                    raise error
+        return {paths[path]: content for path, content in found.items() if isinstance(content, bytes)}
+
+    def _describe(self, name: str, number: int, files: Files, sums: bytes) -> StoredVersion:
+        file_name, sha256 = parse_sums(sums, self._where(name, number, SUMS_FILE))
         if file_name not in files:
             raise ModelCorrupt(f"version {number} of {name} has no {file_name}", fix="add the model again")
         info = files[file_name]

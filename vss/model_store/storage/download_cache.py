@@ -105,7 +105,9 @@ class DownloadCache:
             held = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
             (held / _FILES).mkdir()
         try:
-            with _trying(held / _HELD):
+            with _trying(held / "lock"):
+                # Under this name only now: whoever finds it free there takes us for dead.
+                (held / "lock").rename(held / _HELD)
                 yield held / _FILES
         finally:
             shutil.rmtree(held, ignore_errors=True)

@@ -75,6 +75,8 @@ def _ours(error: Exception, shown: str) -> VssError:
         return ModelNotFound(f"{where} has no such file: {reason}", fix="look with `vss models list` what it has")
     if isinstance(error, ImportError):
         return ConfigError(f"{where} needs a package that is not installed: {reason}", fix=_package(shown))
+    if isinstance(error, PermissionError) and "://" not in shown:
+        return ConfigError(f"{where} may not be read: {reason}", fix="check the folder's permissions")
     if isinstance(error, PermissionError) or any(word in name for word in _REFUSED):
         return ConfigError(
             f"{where} refuses us: {reason}", fix="give the credentials that its library reads, with the right to it"
