@@ -11,11 +11,12 @@ import av.error
 import cv2
 import numpy as np
 
+from vss.codecs.image_headers import MalformedHeader, jpeg_size
 from vss.codecs.images import Image, encode_image
 from vss.errors import SourceUnreadable
 from vss.testing import make_image
 
-SIZES: Final = {"768x432": (768, 432), "1080p": (1920, 1080)}
+SIZES: Final = {"768x432": (768, 432), "1080p": (1920, 1080), "32x32": (32, 32)}
 _DISTINCT: Final = 64
 # Frames that follow one another are nearly the same picture.
 _STEP: Final = 10
@@ -41,6 +42,22 @@ def make_jpegs(video: Path | None, size: tuple[int, int], *, quality: int = 85) 
     if not jpegs:
         raise SourceUnreadable(f"{video} holds no frame", fix="give another video with --video")
     return jpegs
+
+
+def read_jpegs(folder: Path) -> tuple[list[bytes], tuple[int, int]]:
+    """At most 64 JPEGs of a folder and all below it, taken evenly, as they are; and the size of the first.
+
+    Raises:
+        SourceUnreadable: It holds none, or the first is none that can be read.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in {".jpg", ".jpeg"}]
+    if not files:
+        raise SourceUnreadable(f"no JPEGs in {folder}", fix="give another folder with --pictures")
+    jpegs = [path.read_bytes() for path in files[:: -(-len(files) // _DISTINCT)]]
+    try:
+        return jpegs, jpeg_size(jpegs[0])
+    except MalformedHeader as error:
+        raise SourceUnreadable(f"{files[0]} is no JPEG: {error}", fix="give another folder with --pictures") from error
 
 
 def _video_frames(video: Path) -> Iterator[Image]:

@@ -13,6 +13,7 @@ from vss.config import Settings
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
+from vss.workers.pictures.kinds import DETECT
 
 SETTLED_AFTER: Final = 500
 
@@ -69,7 +70,7 @@ def bench_memory(
         on_events(events)
 
     try:
-        worker = WorkerBench(settings, detector, metrics)
+        worker = WorkerBench(settings, DETECT, detector, metrics)
         worker.fill(jpegs, frames)
         worker.work(frames, on_events=sample)
     finally:

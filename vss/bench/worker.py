@@ -26,10 +26,11 @@ from vss.streams.log_reader import LogReader
 from vss.streams.topic_admin import create_topics
 from vss.testing import make_frame
 from vss.workers.loop.loop import Loop
-from vss.workers.pictures.kinds import DETECT
+from vss.workers.pictures.kinds import CLASSIFY, DETECT, PictureWorker
 from vss.workers.pictures.step import PictureStep
 
 _CAMERAS = 16
+_EVENTS = {DETECT.task: catalogue.DETECTIONS, CLASSIFY.task: catalogue.CLASSIFICATIONS}
 _PATIENCE_S = 120.0
 
 
@@ -84,7 +85,7 @@ class _CountingSink:
 
 
 class _LastingStep(PictureStep):
-    """Leaves the detector open for the next run."""
+    """Leaves the model open for the next run."""
 
     def close(self) -> None:
         pass
@@ -95,18 +96,20 @@ class WorkerBench:
 
     Args:
         settings: The cluster; its prefix must be this bench's own.
-        detector: What the workers detect with; its metrics are `metrics`.
+        kind: Which workers.
+        runner: What they look at frames with; its metrics are `metrics`.
         metrics: Where everything is counted.
     """
 
-    def __init__(self, settings: Settings, detector: Runner[Any], metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, kind: PictureWorker, runner: Runner[Any], metrics: Metrics) -> None:
         self._settings = settings
-        self._detector = detector
+        self._kind = kind
+        self._runner = runner
         self._metrics = metrics
         self._logger: Logger = get_logger("bench")
         prefix = settings.kafka.topic_prefix
         self._frames = catalogue.FRAMES.name(prefix)
-        self._events = catalogue.DETECTIONS.name(prefix)
+        self._events = _EVENTS[kind.task].name(prefix)
         self.transactions = 0
 
     def fill(self, jpegs: Sequence[bytes], frames: int) -> None:
@@ -144,10 +147,10 @@ class WorkerBench:
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
         sink = _CountingSink(kafka, frames, stop, on_events)
         step = _LastingStep(
-            DETECT.name,
-            task=DETECT.task,
-            server=SingleModel(self._detector),
-            events=DETECT.events,
+            self._kind.name,
+            task=self._kind.task,
+            server=SingleModel(self._runner),
+            events=self._kind.events,
             topic_prefix=self._settings.kafka.topic_prefix,
             group=group,
             limits=self._settings.limits,

@@ -1,9 +1,9 @@
-"""What a detection worker costs beside its model, measured on both sides in turn."""
+"""What a worker that looks at pictures costs beside its model, measured on both sides in turn."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
@@ -13,6 +13,7 @@ from vss.metrics import Metrics
 from vss.model_store.evaluation.usage import Usage
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
+from vss.workers.pictures.kinds import PictureWorker
 
 WARM_UP_FRAMES = 16
 
@@ -41,10 +42,11 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class DetectBench:
+class PictureBench:
     """What was measured.
 
     Attributes:
+        facts: What is known about the model, as its task says.
         frames: In each round.
         distinct_frames: Different pictures among them.
         jpeg_bytes: Of a frame, on average.
@@ -55,7 +57,7 @@ class DetectBench:
 
     model: str
     version: str
-    head: str
+    facts: Mapping[str, str]
     providers: tuple[str, ...]
     threads: int
     width: int
@@ -99,8 +101,9 @@ class DetectBench:
         return 1 / statistics.median(r.worker.wall_s for r in self.rounds)
 
 
-def bench_detect(
+def bench_pictures(
     settings: Settings,
+    kind: PictureWorker,
     ref: ModelRef,
     jpegs: Sequence[bytes],
     size: tuple[int, int],
@@ -108,12 +111,13 @@ def bench_detect(
     rounds: int,
     frames: int,
     on_round: Callable[[Round], None] = lambda _: None,
-) -> DetectBench:
+) -> PictureBench:
     """Measures the worker and its model in turn.
 
     Args:
         settings: The cluster, with a prefix of the bench's own, and the model's settings.
-        ref: The model.
+        kind: Which worker.
+        ref: Its model.
         jpegs: Different frames.
         size: Width and height of the frames, pixels.
         rounds: How many times.
@@ -125,11 +129,11 @@ def bench_detect(
         StreamError: The cluster fails.
     """
     metrics = Metrics()
-    detector = Runner.load(ref, settings.model, metrics=metrics)
+    runner = Runner.load(ref, settings.model, metrics=metrics)
     try:
-        worker = WorkerBench(settings, detector, metrics)
+        worker = WorkerBench(settings, kind, runner, metrics)
         worker.fill(jpegs, frames)
-        raw = RawModel(detector, jpegs)
+        raw = RawModel(runner, jpegs)
         raw.run(WARM_UP_FRAMES)
         worker.work(frames)
         worker.transactions = 0
@@ -145,12 +149,12 @@ def bench_detect(
                 stages[name] = stages.get(name, 0.0) + seconds * 1000 / rounds
             before = after
             on_round(done[-1])
-        return DetectBench(
-            model=detector.name,
-            version=detector.version,
-            head=detector.task.facts["head"],
-            providers=detector.providers,
-            threads=detector.threads,
+        return PictureBench(
+            model=runner.name,
+            version=runner.version,
+            facts=dict(runner.task.facts),
+            providers=runner.providers,
+            threads=runner.threads,
             width=size[0],
             height=size[1],
             frames=frames,
@@ -162,4 +166,4 @@ def bench_detect(
             events=worker.committed_events(),
         )
     finally:
-        detector.close()
+        runner.close()
