@@ -99,7 +99,12 @@ class ModelSettings(Section):
     )
     route_by_header: bool = Field(True, description="Whether a record's `vss_model` header chooses the model.")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
-        "auto", description="Of PyTorch models on CUDA; `auto` is the model's own."
+        "auto",
+        description="Of PyTorch models on CUDA and TensorRT engines; `auto` is the model's own, where CUDA may round"
+        " float32 to TF32, `fp32` forbids it.",
+    )
+    cuda_graphs: bool = Field(
+        False, description="Replay ONNX models on CUDA as graphs; saves launches, which small batches wait for."
     )
     compile: bool = Field(False, description="Compile PyTorch models (`torch.compile`); loading takes minutes.")
     top_k: int = Field(5, ge=1, le=1000, description="Classes that a classification reports.")

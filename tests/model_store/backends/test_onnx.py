@@ -2,6 +2,7 @@ import builtins
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.model_store.detection.tiny_models import write_model, yolov8_output
-from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, ModelUnsupported
+from vss.config import ModelSettings
+from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, ModelTooLarge, ModelUnsupported
 from vss.model_store.backends.onnx import OnnxModel
 
 OUTPUT = yolov8_output((32, 32, 16, 8, 1, 0.9))
@@ -101,14 +103,16 @@ class FakeRuntime:
     def __init__(self, available: list[str], started: list[str]) -> None:
         self.available, self.started = available, started
         self.asked: list[str] = []
+        self.options: dict[str, dict[str, str]] = {}
 
     def get_available_providers(self) -> list[str]:
         return self.available
 
     SessionOptions = SimpleNamespace
 
-    def InferenceSession(self, file: str, options: object, providers: list[str]) -> SimpleNamespace:  # noqa: N802
-        self.asked = providers
+    def InferenceSession(self, file: str, options: object, providers: list[Any]) -> SimpleNamespace:  # noqa: N802
+        self.asked = [provider if isinstance(provider, str) else provider[0] for provider in providers]
+        self.options = dict(p for p in providers if not isinstance(p, str))
         value = SimpleNamespace(name="images", shape=[1, 3, 64, 64], type="tensor(float)")
         return SimpleNamespace(
             get_providers=lambda: self.started,
@@ -136,7 +140,8 @@ def test_a_device_becomes_the_providers_that_serve_it(
 ) -> None:
     runtime = FakeRuntime(available, asked)
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    model = OnnxModel(write_model(tmp_path / "m.onnx", OUTPUT), device=device)  # type: ignore[arg-type]
+    settings = ModelSettings(device=device, download_cache=tmp_path / "models")  # type: ignore[arg-type]
+    model = OnnxModel(write_model(tmp_path / "m.onnx", OUTPUT), settings)
     assert runtime.asked == asked
     assert model.on_cpu == (asked == [CPU])
 
@@ -151,4 +156,46 @@ def test_a_device_this_runtime_lacks_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_a_device_that_does_not_start_is_not_replaced_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", FakeRuntime([CUDA, CPU], [CPU]))
     with pytest.raises(ConfigError, match="could not start cuda"):
+        OnnxModel(write_model(tmp_path / "m.onnx", OUTPUT), device="cuda")
+
+
+def options_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> dict[str, dict[str, str]]:
+    runtime = FakeRuntime([TENSORRT, CUDA, CPU], [TENSORRT if settings["device"] == "tensorrt" else CUDA, CPU])
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    OnnxModel(
+        write_model(tmp_path / "m.onnx", OUTPUT),
+        ModelSettings(download_cache=tmp_path / "cache" / "models", **settings),
+    )
+    return runtime.options
+
+
+def test_cuda_takes_no_more_than_it_may_and_rounds_to_tf32_unless_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = options_of(tmp_path, monkeypatch, device="cuda")[CUDA]
+    assert not {"gpu_mem_limit", "use_tf32", "enable_cuda_graph"} & plain.keys()
+    strict = options_of(tmp_path, monkeypatch, device="cuda", max_accelerator_bytes=1 << 30, precision="fp32")[CUDA]
+    assert (strict["gpu_mem_limit"], strict["use_tf32"]) == ("1073741824", "0")
+
+
+def test_tensorrt_keeps_its_engines_beside_the_downloaded_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = options_of(tmp_path, monkeypatch, device="tensorrt", precision="fp16")
+    engines = tmp_path / "cache" / "tensorrt"
+    assert engines.is_dir()
+    assert options[TENSORRT]["trt_engine_cache_path"] == str(engines)
+    assert options[TENSORRT]["trt_fp16_enable"] == "1"
+    assert CUDA in options
+
+
+def test_a_model_that_the_accelerator_has_no_room_for_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FakeRuntime):
+        def InferenceSession(self, *_: object, **__: object) -> SimpleNamespace:  # noqa: N802
+            raise RuntimeError("CUDA failure 2: out of memory ; GPU=0 ; expr=cudaMalloc")
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", Full([CUDA, CPU], []))
+    with pytest.raises(ModelTooLarge, match="does not fit"):
         OnnxModel(write_model(tmp_path / "m.onnx", OUTPUT), device="cuda")

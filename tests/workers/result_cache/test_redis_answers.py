@@ -167,13 +167,13 @@ def test_a_server_that_is_silent_is_never_waited_for(silent_server: str, open_: 
 
 def test_a_redis_that_falls_silent_holds_a_few_batches_up_for_a_moment(opened: Opened, redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
-    client.execute_command("CLIENT", "PAUSE", "800")
+    client.client_pause(800)
     slowest_s = 0.0
     for _ in range(50):
         started_s = time.monotonic()
         assert opened.cache.get(["a"]) == [None]
         slowest_s = max(slowest_s, time.monotonic() - started_s)
-    client.execute_command("CLIENT", "UNPAUSE")
+    client.client_unpause()
     client.close()
     assert slowest_s < 0.4  # LOOK_UP_S, on a machine that does other things too
     assert (opened.lines("result cache away"), opened.looked_up("error") >= 50) == (1, True)
@@ -216,13 +216,13 @@ def test_a_late_answer_now_and_then_is_no_outage_but_several_in_a_row_are() -> N
 
 def test_writes_that_redis_does_not_take_in_time_are_dropped_and_counted(opened: Opened, redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
-    client.execute_command("CLIENT", "PAUSE", "800")
+    client.client_pause(800)
     started_s = time.monotonic()
     for i in range(3 * MAX_WAITING):
         opened.cache.put({f"k{i}": b"answer"})
     assert time.monotonic() - started_s < 0.7
     assert opened.writes("dropped") >= MAX_WAITING
-    client.execute_command("CLIENT", "UNPAUSE")
+    client.client_unpause()
     client.close()
     wait_for(
         lambda: opened.writes("dropped") + opened.writes("written") == 3 * MAX_WAITING, "each is written or dropped"

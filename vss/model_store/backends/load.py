@@ -32,7 +32,7 @@ def open_model(ref: ModelRef, settings: ModelSettings) -> Model:
     if suffix == ONNX_SUFFIX:
         from vss.model_store.backends.onnx import OnnxModel  # imports no torch, and below no onnxruntime
 
-        return OnnxModel(ref.file, device=settings.device)
+        return OnnxModel(ref.file, settings)
     if suffix in TORCH_SUFFIXES:
         from vss.model_store.backends.torch import TorchModel
 

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelUnsupported
 from vss.model_store.backends.model import Model
+from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
 from vss.model_store.manifest import InputSpec
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.detection.coco import COCO_LABELS
 from vss.model_store.tasks.detection.heads import HeadName, make_head
 from vss.model_store.tasks.detection.letterbox import InputBuffer, Letterbox
 from vss.model_store.tasks.detection.objects import ObjectMaker
+from vss.model_store.tasks.detection.pixel_buffer import PixelBuffer
 from vss.model_store.tasks.detection.recognise import class_count, fits, recognise_head
 from vss.model_store.tasks.metadata import labels_in
 from vss.model_store.tasks.picture_input import picture_wh
-from vss.model_store.tasks.task import TaskKind
+from vss.model_store.tasks.task import Inputs, TaskKind
 from vss.schemas.events import DetectedObject
 
 Objects = tuple[DetectedObject, ...]
@@ -40,22 +42,31 @@ class DetectionTask:
 
     result_type: Any = Objects
 
-    def __init__(self, head: HeadName, letterbox: Letterbox, maker: ObjectMaker, labels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        head: HeadName,
+        letterbox: Letterbox,
+        maker: ObjectMaker,
+        labels: tuple[str, ...],
+        *,
+        takes_pixels: bool = False,
+    ) -> None:
         self.head = head
         self.facts: Mapping[str, str] = {"head": head}
         self.labels = labels
         self.letterbox = letterbox
         self.input_wh = (letterbox.width, letterbox.height)
         self._maker = maker
+        self._takes_pixels = takes_pixels
 
     def decode_wh(self, width: int, height: int) -> tuple[int, int]:
         """See `PictureTask.decode_wh`."""
         placement = self.letterbox.place(width, height)
         return placement.width, placement.height
 
-    def inputs(self, slots: int) -> InputBuffer:
+    def inputs(self, slots: int) -> Inputs:
         """See `PictureTask.inputs`."""
-        return InputBuffer(self.letterbox, slots)
+        return PixelBuffer(self.letterbox, slots) if self._takes_pixels else InputBuffer(self.letterbox, slots)
 
     def result(self, outputs: Sequence[NDArray[Any]], width: int, height: int) -> Objects:
         """The objects in a picture, most confident first, in pixels of the source."""
@@ -95,7 +106,10 @@ def load_detection(ref: ModelRef, model: Model, settings: ModelSettings) -> Dete
         classes=settings.classes,
         max_detections=settings.max_detections,
     )
-    return DetectionTask(head, _letterbox(spec, head, width, height), maker, labels)
+    letterbox = _letterbox(spec, head, width, height)
+    scale = (letterbox.scale,) * 3
+    takes_pixels = fuse_pixels(model, PixelScaling(rgb=letterbox.rgb, scale=scale))
+    return DetectionTask(head, letterbox, maker, labels, takes_pixels=takes_pixels)
 
 
 DETECTION: Final = TaskKind("detection", load_detection)
