@@ -20,6 +20,7 @@ from vss.model_store.comparison.worst import Place
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
+from vss.model_store.runner.runner import Runner
 from vss.workers.offline.compare import Comparison, compare_versions
 from vss.workers.offline.examples import write_examples
 from vss.workers.offline.frames import BadFrame, FileFrames, Frame
@@ -171,7 +172,7 @@ def test_frames_are_read_as_they_are_compared(tmp_path: Path) -> None:
             return load
 
     assert compare(model, model, Counting()).tally.pictures == 100
-    assert ahead <= 16
+    assert ahead <= 8
 
 
 def test_both_versions_see_the_bytes_as_a_worker_does(tmp_path: Path) -> None:
@@ -195,3 +196,18 @@ def test_both_versions_see_the_bytes_as_a_worker_does(tmp_path: Path) -> None:
     compare(model, model, watched(list(FileFrames(find_inputs([str(path)]), every=1, limit=None, limits=Limits()))))
     # Twice each, for the first turn warms up; never more than the model needs.
     assert asked == [(64, 64)] * 4
+
+
+def test_who_begins_changes_from_turn_to_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    run = Runner.submit
+
+    def watched(self: Runner[Any], pictures: Sequence[Picture]) -> Any:
+        order.append(f"{self.version}×{len(pictures)}")
+        return run(self, pictures)
+
+    monkeypatch.setattr(Runner, "submit", watched)
+    file = detector(tmp_path / "a.onnx", LEFT)
+    compare(version(1, file), version(2, file), frames(20))
+    # The first turn is made twice: before it counts it warms both up.
+    assert order == ["1×8", "2×8"] + ["1×8", "2×8"] + ["2×8", "1×8"] + ["1×4", "2×4"]

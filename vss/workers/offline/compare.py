@@ -20,8 +20,9 @@ from vss.model_store.runner.runner import Runner
 from vss.workers.offline.frames import BadFrame, Frame
 from vss.workers.offline.infer import MAX_BATCH_PIXELS
 
-# Both sides see a chunk before the next is read.
-_CHUNK: Final = 16
+# Frames of a turn: both sides see them before more are read. Few, so that turns alternate often, and enough for all
+# threads of a side to have whole batches.
+_SMALLEST_TURN, _LARGEST_TURN = 8, 64
 _REPORTED: Final = 5
 
 
@@ -118,7 +119,8 @@ def compare_versions(
         for ref in refs:
             sides.append(_Side(Runner.load(ref, settings)))
         judge = _Judge(tasks[0], worst)
-        for chunk in _chunks(frames, judge):
+        at_once = max(side.runner.threads * side.runner.batch for side in sides)
+        for chunk in _chunks(frames, judge, min(max(at_once, _SMALLEST_TURN), _LARGEST_TURN)):
             judge.take_turn(chunk, sides)
         judge.check()
         classes = [set(side.runner.labels) for side in sides]
@@ -253,7 +255,7 @@ class _Judge:
             self._worst.add(Example(frame.place, image, values[0], values[1], difference))
 
 
-def _chunks(frames: Iterable[Frame | BadFrame], judge: _Judge) -> Iterator[list[Frame]]:
+def _chunks(frames: Iterable[Frame | BadFrame], judge: _Judge, size: int) -> Iterator[list[Frame]]:
     chunk: list[Frame] = []
     pixels = 0
     for frame in frames:
@@ -262,7 +264,7 @@ def _chunks(frames: Iterable[Frame | BadFrame], judge: _Judge) -> Iterator[list[
             continue
         chunk.append(frame)
         pixels += frame.picture.width * frame.picture.height
-        if len(chunk) >= _CHUNK or pixels >= MAX_BATCH_PIXELS:
+        if len(chunk) >= size or pixels >= MAX_BATCH_PIXELS:
             yield chunk
             chunk, pixels = [], 0
     if chunk:
