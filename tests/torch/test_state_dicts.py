@@ -59,7 +59,7 @@ def test_weights_are_found_wherever_training_programs_keep_them(
     torch.save(wrap(weights), file, _use_new_zipfile_serialization=zipped)
     model = TorchModel(reference(file, architecture=CIFAR), ON_CPU)
     assert model.input_shape == (None, 3, 32, 32)
-    np.testing.assert_array_equal(model.run(IMAGES)[0], logits(network, IMAGES))
+    np.testing.assert_allclose(model.run(IMAGES)[0], logits(network, IMAGES), atol=1e-5)
 
 
 def test_weights_in_half_precision_are_widened_on_the_cpu(
