@@ -11,6 +11,7 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError, GateFailed
 from vss.model_store.evaluation.average_precision import TrueBox
 from vss.model_store.manifest import Manifest
+from vss.model_store.quantisation import rewrite
 from vss.model_store.quantisation.candidate import Candidate
 from vss.model_store.quantisation.judge import PrecisionJudge
 from vss.model_store.quantisation.quantise import NOTE_KEY, Report, quantise_model
@@ -125,12 +126,9 @@ def test_a_model_that_8_bits_make_no_faster_stays_as_it_is(
 
 def spoil(monkeypatch: pytest.MonkeyPatch, which: Callable[[Recipe], bool]) -> None:
     """Candidates of some recipes lose their last layer: they see the first class everywhere."""
-    from vss.model_store.quantisation import quantise as module
-
-    rewrite = module.quantise
 
     def spoiled(graph: Any, activations: Any, recipe: Recipe) -> Any:
-        model = rewrite(graph, activations, recipe)
+        model = rewrite.quantise(graph, activations, recipe)
         if which(recipe):
             for one in model.graph.initializer:
                 if one.name in {"head.w_quantized", "head.w", "head.b_quantized", "head.b"}:
@@ -138,7 +136,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, which: Callable[[Recipe], bool]) -> N
                     one.CopyFrom(onnx.numpy_helper.from_array(np.zeros_like(held), one.name))
         return model
 
-    monkeypatch.setattr(module, "quantise", spoiled)
+    monkeypatch.setattr("vss.model_store.quantisation.quantise.quantise", spoiled)
 
 
 def test_a_quarter_of_the_pictures_is_drawn_and_the_rest_stays_unseen() -> None:

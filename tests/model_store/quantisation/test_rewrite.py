@@ -93,6 +93,7 @@ def test_the_layer_with_the_coarsest_weights_is_found_to_be_the_most_sensitive(
 
 def _coarse(steps: int) -> Callable[[np.ndarray, Any], np.ndarray]:
     def choose(weights: np.ndarray, _method: Any) -> np.ndarray:
-        return (np.abs(weights).reshape(len(weights), -1).max(axis=1) / steps).astype(np.float32)
+        scales: np.ndarray = np.abs(weights).reshape(len(weights), -1).max(axis=1) / steps
+        return scales.astype(np.float32)
 
     return choose

@@ -14,7 +14,8 @@ def steps(weights: np.ndarray, method: WeightMethod) -> np.ndarray:
     """The integers that the weights become, in the order in which a kernel multiplies; shape (outputs, ...)."""
     scales = choose_scales(weights, method)
     whole = np.rint(on_grid(weights, scales) / scales[:, None, None, None]).astype(np.int64)
-    return np.moveaxis(whole, 1, -1).reshape(len(weights), -1)
+    ordered: np.ndarray = np.moveaxis(whole, 1, -1).reshape(len(weights), -1)
+    return ordered
 
 
 @given(WEIGHTS)
@@ -29,7 +30,7 @@ def test_no_two_products_of_neighbours_overflow_16_bits(method: WeightMethod, we
 
 @given(WEIGHTS)
 def test_paired_weights_are_never_coarser_than_reduced_ones(weights: np.ndarray) -> None:
-    full, paired, reduced = (choose_scales(weights, m) for m in ("full", "paired", "reduced"))  # type: ignore[arg-type]
+    full, paired, reduced = (choose_scales(weights, m) for m in ("full", "paired", "reduced"))
     assert (full <= paired).all()
     # Half a step is left for rounding.
     assert (paired <= reduced * 64 / 63.5 * 1.0001).all()
