@@ -1,8 +1,13 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from vss.model_store.evaluation import matching
 from vss.model_store.evaluation.average_precision import TrueBox, mean_average_precision
-from vss.model_store.evaluation.matching import agree, overlap
+from vss.model_store.evaluation.matching import agree, match_boxes, overlap
 from vss.schemas.events import DetectedObject
 
 Box = tuple[float, float, float, float]
@@ -38,6 +43,22 @@ def test_a_box_is_matched_once_only() -> None:
 def test_boxes_of_other_pictures_do_not_match() -> None:
     result = agree({"a": [thing()], "b": []}, {"a": [], "b": [thing()]}, iou=0.99, confidence=0.01)
     assert (result.matched, result.extra) == (0, 1)
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=1, max_size=5)
+    )
+)
+def test_boxes_that_overlap_alike_are_matched_the_same_from_either_side(alike: list[list[bool]]) -> None:
+    overlaps = np.array(alike) * 0.8
+    ours, theirs = ([thing()] * n for n in overlaps.shape)
+    with patch.object(matching, "overlap", lambda *_: overlaps):
+        forth = match_boxes(ours, theirs, iou=0.5)
+    with patch.object(matching, "overlap", lambda *_: overlaps.T):
+        back = match_boxes(theirs, ours, iou=0.5)
+    assert sorted((j, i) for i, j in forth.pairs) == list(back.pairs)
+    assert (forth.missed, forth.extra) == (back.extra, back.missed)
 
 
 def test_finding_everything_exactly_is_a_precision_of_one() -> None:
