@@ -83,7 +83,7 @@ def match_boxes(
     overlaps = overlap(_boxes(reference), _boxes(found))
     near = np.argwhere(overlaps >= iou).tolist()
     fitting = [
-        (-overlaps[i, j], difference, min(i, j), max(i, j), i, j)
+        (-overlaps[i, j], difference, i, j)
         for i, j in near
         if same(reference[i], found[j])
         and (difference := abs(reference[i].confidence - found[j].confidence)) <= confidence
