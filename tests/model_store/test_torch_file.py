@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tarfile
@@ -7,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.model_store.torch_pickles import (
     MARK,
@@ -22,6 +25,7 @@ from tests.model_store.torch_pickles import (
 )
 from vss.errors import ModelCorrupt, ModelError, ModelUnsafe, ModelUnsupported
 from vss.model_store.file_kind import stored_name
+from vss.model_store.layout import MODEL_FILES
 from vss.model_store.manifest import Manifest
 from vss.model_store.store import ModelStore
 from vss.model_store.torch_file import check_torch_file
@@ -206,6 +210,21 @@ def test_a_cut_file_is_corrupt(tmp_path: Path) -> None:
         (tmp_path / "cut.pth").write_bytes(whole[:end])
         with pytest.raises(ModelError):
             check_torch_file(tmp_path / "cut.pth")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), legacy=st.booleans())
+def test_a_file_with_any_bytes_changed_is_taken_or_refused_and_nothing_else(
+    tmp_path: Path, data: st.DataObject, legacy: bool
+) -> None:
+    write = write_legacy if legacy else write_zip
+    content = bytearray(write(tmp_path / "a.pth", state_dict()).read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "a.pth").write_bytes(content)
+
+    with contextlib.suppress(ModelError):
+        assert check_torch_file(tmp_path / "a.pth") in MODEL_FILES
 
 
 def archives(folder: Path) -> list[bytes]:

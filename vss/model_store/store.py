@@ -179,9 +179,12 @@ class ModelStore:
             kept = self._agreed_manifest(name, manifest, picture)
             copy = adding.folder / kind
             _copy(file, copy)  # 2
-            of_store = kept is not None and kept.smoke.image is not None
-            shown = self._smoke(name, kept) if kept is not None and of_store else picture
-            ref = ModelRef(name, str(adding.number), copy, kept if kept is not None else manifest, shown)
+            if kept is not None:
+                ref = ModelRef(name, str(adding.number), copy, kept, self._smoke(name, kept))
+            else:
+                if manifest.smoke.image is not None and picture is None:
+                    raise no_smoke(str(file.with_name(manifest.smoke.image)))
+                ref = ModelRef(name, str(adding.number), copy, manifest, picture)
             with _named_after(file, copy):
                 check(ref)  # 3
             if kept is None:
@@ -306,9 +309,11 @@ def _check_file(file: Path, max_bytes: int) -> None:
 def _picture(manifest: Manifest, smoke: Path | None, file: Path) -> Path | None:
     if manifest.smoke.image is None:
         return None
-    picture = smoke or file.with_name(manifest.smoke.image)
+    picture = smoke if smoke is not None else file.with_name(manifest.smoke.image)
     if not picture.is_file():
-        raise no_smoke(str(picture))
+        if smoke is not None:
+            raise no_smoke(str(smoke))
+        return None  # a version made from another one: the store has the picture
     refuse_if_too_large(str(picture), picture.stat().st_size, MAX_BESIDE_BYTES)
     return picture
 

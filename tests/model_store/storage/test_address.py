@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-import fsspec
-import fsspec.config
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from tests.model_store.storage.conftest import Opened
 from tests.model_store.storage.s3_server import s3_server, use
+from tests.model_store.storage.victim import die_before_the_checksums
 from vss.clock import SystemClock
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, StoreUnavailable
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef, resolve_model
-from vss.model_store.storage.address import CLAIM_FILE, AddressPlace
-from vss.model_store.store import ModelStore
+from vss.model_store.storage.address import CLAIM_FILE
 
 
 def accept(_ref: ModelRef) -> None:
@@ -47,41 +43,17 @@ def objects(address: str) -> list[str]:
     return sorted(path[len(root) :] for path in fs.find(root))
 
 
-def _kill_inside_add(address: str, cache: Path, file: Path, endpoint: str, where: str) -> None:
-    fsspec.config.conf["s3"] = {"endpoint_url": endpoint, "key": "testing", "secret": "testing"}
-    store = ModelStore(address, cache=cache)
-
-    def die(*_: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    if where == "check":
-        store.add(file, "gate", Manifest(), check=die)
-    assert isinstance(store.place, AddressPlace)
-    place: Any = store.place
-    place.holds_claim = lambda *arguments, **_: True if not place.uploaded else die()
-    place.uploaded = False
-    upload = place.upload
-
-    def uploading(*arguments: Any) -> None:
-        upload(*arguments)
-        place.uploaded = True
-
-    place.upload = uploading
-    store.add(file, "gate", Manifest(), check=accept)
-
-
-@pytest.mark.parametrize("where", ["check", "upload"])
 def test_an_interrupted_add_leaves_no_half_version_and_is_cleared_away_a_day_later(
-    s3_address: str, s3_endpoint: str, opened: Opened, file: Path, tmp_path: Path, where: str
+    s3_address: str, s3_endpoint: str, opened: Opened, file: Path, tmp_path: Path
 ) -> None:
     victim = multiprocessing.get_context("spawn").Process(
-        target=_kill_inside_add, args=(s3_address, tmp_path / "its", file, s3_endpoint, where)
+        target=die_before_the_checksums, args=(s3_address, tmp_path / "its", file, s3_endpoint)
     )
     victim.start()
     victim.join(60)
     assert victim.exitcode == -9
     left = {path for path in objects(s3_address) if path.startswith("/gate/1/")}
-    assert left == {f"/gate/1/{CLAIM_FILE}"} | ({"/gate/1/model.onnx"} if where == "upload" else set())
+    assert left == {f"/gate/1/{CLAIM_FILE}", "/gate/1/model.onnx"}
 
     store = opened(s3_address)
     assert (store.names(), store.numbers("gate"), store.versions("gate")) == ([], [], [])

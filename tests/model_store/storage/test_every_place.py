@@ -43,14 +43,15 @@ def delete(store: ModelStore, path: str) -> None:
 def test_versions_count_up_and_latest_is_the_highest(address: str, opened: Opened, file: Path) -> None:
     assert opened(address).add(file, "gate", Manifest(), check=accept).version == "1"
     file.write_bytes(b"second")
-    for expected in range(2, 12):
+    last = 3 if address.startswith("s3") else 11  # that 10 comes after 9 is no matter of the place
+    for expected in range(2, last + 1):
         assert opened(address).add(file, "gate", Manifest(), check=accept).version == str(expected)
     opened(address).add(file, "gate-2", Manifest(), check=accept)
 
     store = opened(address)
     assert store.names() == ["gate", "gate-2"]
-    assert store.numbers("gate") == list(range(1, 12))
-    assert store.find("gate").version == "11"
+    assert store.numbers("gate") == list(range(1, last + 1))
+    assert store.find("gate").version == str(last)
     assert store.find("gate", "1").file.read_bytes() == b"first"
     assert store.find("gate", "2").file.read_bytes() == b"second"
     assert store.find("gate", "2").file.name == "model.onnx"
@@ -86,21 +87,19 @@ def test_an_unknown_version_is_refused_and_the_known_ones_are_named(address: str
         assert caught.value.fix == "versions of gate: 1"
 
 
-@pytest.mark.parametrize(
-    "name", ["..", ".", "../gate", "gate/..", "gate/1", "/gate", "Gate", "ga te", "gate\0", "", "%2e%2e"]
-)
-def test_a_name_that_is_none_is_never_looked_up_nor_added(address: str, opened: Opened, file: Path, name: str) -> None:
+def test_a_name_that_is_none_is_never_looked_up_nor_added(address: str, opened: Opened, file: Path) -> None:
     store = opened(address)
     store.add(file, "gate", Manifest(), check=accept)
 
-    with pytest.raises(ModelNotFound):
-        store.find(name)
-    with pytest.raises(ConfigError, match="no model name"):
-        store.add(file, name, Manifest(), check=accept)
-    with pytest.raises(ModelNotFound):
-        store.remove(name, "1", serving=lambda _: ())
-    with pytest.raises(ModelNotFound):
-        list(store.verify(name))
+    for name in ("..", ".", "../gate", "gate/..", "gate/1", "/gate", "Gate", "ga te", "gate\0", "", "%2e%2e"):
+        with pytest.raises(ModelNotFound):
+            store.find(name)
+        with pytest.raises(ConfigError, match="no model name"):
+            store.add(file, name, Manifest(), check=accept)
+        with pytest.raises(ModelNotFound):
+            store.remove(name, "1", serving=lambda _: ())
+        with pytest.raises(ModelNotFound):
+            list(store.verify(name))
     assert store.names() == ["gate"]
 
 
@@ -120,9 +119,9 @@ def test_a_model_that_fails_the_check_leaves_nothing_and_its_number_to_the_next(
 
 def test_adds_at_once_get_versions_of_their_own(address: str, opened: Opened, file: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
-        refs = list(pool.map(lambda _: opened(address).add(file, "gate", Manifest(), check=accept), range(12)))
+        refs = list(pool.map(lambda _: opened(address).add(file, "gate", Manifest(), check=accept), range(6)))
 
-    assert len({ref.version for ref in refs}) == 12
+    assert len({ref.version for ref in refs}) == 6
     assert opened(address).numbers("gate") == sorted(int(ref.version) for ref in refs)
 
 
@@ -162,6 +161,14 @@ def test_the_smoke_picture_goes_where_the_manifest_lies(
     for ref in (*seen[1:], opened(address).find("gate", "1"), opened(address).find("gate", "2")):
         assert ref.smoke is not None
         assert ref.smoke.read_bytes() == b"a picture"
+    # As quantisation does, which knows the manifest and has made a file elsewhere.
+    (tmp_path / "elsewhere").mkdir()
+    made = file.rename(tmp_path / "elsewhere" / "made.onnx")
+    assert opened(address).add(made, "gate", seen[0].manifest, check=accept).version == "3"
+    with pytest.raises(ConfigError, match=r"elsewhere/smoke\.jpg, the smoke picture"):
+        opened(address).add(made, "other", seen[0].manifest, check=accept)
+
+    file = made
     (tmp_path / "night.jpg").write_bytes(b"another")
     with pytest.raises(ConfigError, match="with other smoke picture"):
         opened(address).add(file, "gate", manifest, check=accept, smoke=tmp_path / "night.jpg")
@@ -200,16 +207,15 @@ def test_a_changed_file_is_never_served(address: str, opened: Opened, file: Path
             opened(address, cache=tmp_path / f"empty-{len(content)}").find("gate")
 
 
-@pytest.mark.parametrize("sums", [None, b"", b"nonsense\n", b"0" * 64 + b"  other.onnx\n", b"\xff"])
-def test_a_version_without_the_checksum_of_its_file_is_never_served(
-    address: str, opened: Opened, file: Path, sums: bytes | None
-) -> None:
+def test_a_version_without_the_checksum_of_its_file_is_never_served(address: str, opened: Opened, file: Path) -> None:
     store = opened(address)
     store.add(file, "gate", Manifest(), check=accept)
-    delete(store, "gate/1/SHA256SUMS")
-    if sums is not None:
-        write(store, "gate/1/SHA256SUMS", sums)
 
+    for sums in (b"", b"nonsense\n", b"0" * 64 + b"  other.onnx\n", b"\xff"):
+        write(store, "gate/1/SHA256SUMS", sums)
+        with pytest.raises(ModelCorrupt, match="SHA256SUMS"):
+            opened(address).find("gate")
+    delete(store, "gate/1/SHA256SUMS")
     with pytest.raises((ModelCorrupt, ModelNotFound)):
         opened(address).find("gate")
 
