@@ -23,10 +23,12 @@ from tests.model_store.torch_pickles import (
     write_legacy,
     write_zip,
 )
+from vss.config import ModelSettings
 from vss.errors import ModelCorrupt, ModelError, ModelUnsafe, ModelUnsupported
 from vss.model_store.file_kind import stored_name
 from vss.model_store.layout import MODEL_FILES
 from vss.model_store.manifest import Manifest
+from vss.model_store.resolve import resolve_model
 from vss.model_store.store import ModelStore
 from vss.model_store.torch_file import check_torch_file
 
@@ -100,6 +102,13 @@ def test_code_is_refused_before_anything_is_in_the_store(tmp_path: Path) -> None
     with pytest.raises(ModelUnsafe):
         store.add(path, "gate", Manifest(), check=lambda _: pytest.fail("it was about to be loaded"))
     assert not (tmp_path / "store").exists()
+
+
+def test_code_outside_the_store_is_not_loaded_either(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.pth", calls("os", "system", "touch HERE"))
+
+    with pytest.raises(ModelUnsafe, match=r"would call os\.system"):
+        resolve_model(str(path), ModelSettings())
 
 
 def test_torchscript_is_taken_only_under_the_suffix_that_promises_a_program(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
 from vss.model_store.checksums import sha256_of
+from vss.model_store.file_kind import stored_name
 from vss.model_store.layout import MANIFEST_FILE, is_file_spec, valid_name_from
 from vss.model_store.manifest import Manifest, read_manifest
 from vss.model_store.storage.place import Progress, no_progress
@@ -67,10 +68,13 @@ def resolve_file(path: Path) -> ModelRef:
     Raises:
         ModelNotFound: There is no such file.
         ModelCorrupt: It cannot be read.
+        ModelUnsafe: It carries code.
+        ModelUnsupported: It is an archive, or of a framework that nothing here runs.
         ConfigError: The manifest does not fit.
     """
     if not path.is_file():
         raise ModelNotFound(f"no such model file: {path}", fix="give the path of a model file, or the name of a model")
+    stored_name(path)  # what may not be added may not be loaded either
     try:
         version = sha256_of(path)[:12]
     except OSError as error:
