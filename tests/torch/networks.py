@@ -78,11 +78,11 @@ def save_script(module: Any, file: Path, extra_files: dict[str, str] | None = No
     return file
 
 
-def save_program(module: Any, file: Path, *, dynamic: bool = True, side: int = 8) -> Path:
+def save_program(module: Any, file: Path, *, dynamic: bool = True, side: int = 8, dtype: Any = torch.float32) -> Path:
     shapes = ({0: torch.export.Dim("batch", min=1, max=64)},) if dynamic else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(module, (torch.zeros(2, 3, side, side),), dynamic_shapes=shapes)
+        program = torch.export.export(module, (torch.zeros(2, 3, side, side, dtype=dtype),), dynamic_shapes=shapes)
         torch.export.save(program, file)
     return file
 

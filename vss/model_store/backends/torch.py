@@ -15,13 +15,13 @@ from vss.errors import ConfigError, InferenceTimedOut, ModelTooLarge
 from vss.model_store.backends.model import Interrupt
 from vss.model_store.backends.torch_files.features import FeatureTap
 from vss.model_store.backends.torch_files.network import Network, format_of, torch_runtime
+from vss.model_store.backends.torch_files.precision import precision_of
 from vss.model_store.backends.torch_files.program import read_program
 from vss.model_store.backends.torch_files.script import read_script
 from vss.model_store.backends.torch_files.state_dict import read_state_dict
 from vss.model_store.resolve import ModelRef
 
 _READERS: Final = {"state_dict": read_state_dict, "script": read_script, "program": read_program}
-_HALF: Final = ("fp16", "bf16")
 
 
 class TorchModel:
@@ -61,14 +61,14 @@ class TorchModel:
         device = _device(self._torch, settings.device)
         self._threads = threading.local()
         self._one_thread()
-        network = _READERS[format_of(ref.file)](ref)
+        network = _READERS[format_of(ref.file)](ref, str(device))
         self.providers: tuple[str, ...] = (str(device),)
         self.on_cpu = device.type == "cpu"
         self.metadata: Mapping[str, str] = dict(network.metadata)
         self.input_shape = network.input_shape
         self.dtype: type[np.floating[Any]] = np.float32
         self._device = device
-        self._half, self._dtype = self._precision(network, settings)
+        self._precision = precision_of(network, settings.precision, on_cpu=self.on_cpu)
         # Modules are moved and converted in place, so what watches a layer goes on watching it.
         self._tap = FeatureTap(network, settings.features) if settings.features else None
         module = self._placed(network)
@@ -92,7 +92,7 @@ class TorchModel:
             raise InferenceTimedOut("the call was given up before it started")
         self._one_thread()
         with self._torch.inference_mode(), self._casting():
-            images = self._torch.from_numpy(np.ascontiguousarray(batch)).to(self._device, self._dtype)
+            images = self._torch.from_numpy(np.ascontiguousarray(batch)).to(self._device, self._precision.input)
             outputs = list(_tensors(self.network(images)))
             if self._tap is not None:
                 outputs.append(self._tap.take())
@@ -110,33 +110,13 @@ class TorchModel:
             self._torch.set_num_threads(1)
             self._threads.set = True
 
-    def _precision(self, network: Network, settings: ModelSettings) -> tuple[Any, Any]:
-        """The half precision in which to compute, if any, and the type of the input."""
-        torch = self._torch
-        halves = {"fp16": torch.float16, "bf16": torch.bfloat16}
-        if self.on_cpu:
-            # Programs of half precision stay what they are: their types are part of them.
-            own = network.dtype if network.format != "state_dict" and network.dtype in halves.values() else None
-            return None, own or torch.float32
-        if settings.precision in _HALF:
-            half = halves[settings.precision]
-            if half is torch.bfloat16 and not torch.cuda.is_bf16_supported():
-                raise ConfigError("this GPU cannot compute in bf16", fix="set precision to fp16")
-        elif settings.precision == "auto" and network.dtype in halves.values():
-            half = network.dtype
-        else:
-            half = None
-        if network.format == "state_dict":
-            return None, half or torch.float32
-        return (half, torch.float32) if network.dtype not in halves.values() else (None, network.dtype)
-
     def _placed(self, network: Network) -> Any:
         torch, module = self._torch, network.module
         try:
             if network.format == "state_dict":
                 # With the channels last, convolutions of half precision are fastest on a GPU, and on the CPU those of
                 # EfficientNet took a third less time.
-                return module.to(self._device, self._dtype, memory_format=torch.channels_last)
+                return module.to(self._device, self._precision.input, memory_format=torch.channels_last)
             return module if self.on_cpu else module.to(self._device)
         except torch.cuda.OutOfMemoryError as error:
             raise ModelTooLarge(
@@ -145,10 +125,10 @@ class TorchModel:
 
     @contextlib.contextmanager
     def _casting(self) -> Iterator[None]:
-        if self._half is None:
+        if self._precision.autocast is None:
             yield
             return
-        with self._torch.autocast(self._device.type, dtype=self._half):
+        with self._torch.autocast(self._device.type, dtype=self._precision.autocast):
             yield
 
     def _array(self, output: Any) -> NDArray[Any]:

@@ -43,8 +43,9 @@ class FeatureTap:
 
     def take(self) -> Any:
         """One vector a picture, (batch, channels), from the thread's last run: averaged over pixels or tokens."""
-        value = self._here.value
-        del self._here.value
+        value = self._here.__dict__.pop("value", None)
+        if value is None:
+            raise ConfigError("features: that layer did not run", fix="name another layer")
         if value.ndim == _FEATURE_MAP:
             return value.mean((2, 3))
         return value.mean(1) if value.ndim == _TOKENS else value.flatten(1)

@@ -15,7 +15,7 @@ Format = Literal["state_dict", "script", "program"]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network in evaluation mode on the CPU.
+    """A network in evaluation mode.
 
     Attributes:
         module: Called with one batch.

@@ -42,8 +42,8 @@ _PLAIN: Final = re.compile(r"[\w .:+-]*")
 _TREE_TYPES: Final = (None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 
 
-def read_program(ref: ModelRef) -> Network:
-    """Loads an exported program on the CPU.
+def read_program(ref: ModelRef, device: str = "cpu") -> Network:
+    """Loads an exported program for a device, whose name is part of its graph.
 
     Raises:
         ModelCorrupt: It cannot be read.
@@ -51,6 +51,10 @@ def read_program(ref: ModelRef) -> Network:
         ModelUnsupported: It has not one input, or this torch cannot run it.
     """
     program = load_program(ref.file)
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, device)
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     if len(inputs) != 1:
         raise ModelUnsupported(f"{ref.file.name} has {len(inputs)} inputs", fix="export the model with one input")

@@ -30,7 +30,7 @@ _TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
 _METADATA_FILE: Final = "config.txt"
 
 
-def read_script(ref: ModelRef) -> Network:
+def read_script(ref: ModelRef, _device: str = "cpu") -> Network:
     """Loads a TorchScript archive on the CPU.
 
     Raises:

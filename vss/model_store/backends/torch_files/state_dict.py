@@ -22,8 +22,8 @@ _NOT_WEIGHTS: Final = ("n_averaged",)
 _SHOWN: Final = 3
 
 
-def read_state_dict(ref: ModelRef) -> Network:
-    """Loads a state dict into the network that the manifest names.
+def read_state_dict(ref: ModelRef, _device: str = "cpu") -> Network:
+    """Loads a state dict into the network that the manifest names, on the CPU.
 
     Raises:
         ModelCorrupt: It cannot be read.
