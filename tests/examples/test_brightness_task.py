@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.examples.brightness_model import EXAMPLE, make_brightness_model
 from tests.infer.media import write_image
 from tests.model_store.tiny_model import write_tiny_yolov8
 from vss.cli.main import main
@@ -21,9 +21,6 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError
 from vss.model_store.resolve import resolve_file
 from vss.model_store.runner.runner import Runner
-
-ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "brightness_task"
 
 
 @dataclass(frozen=True)
@@ -68,14 +65,7 @@ def vss(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """What the example's script writes."""
-    spec = importlib.util.spec_from_file_location("make_model", EXAMPLE / "make_model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    file: Path = script.make_model(tmp_path)
-    return file
+    return make_brightness_model(tmp_path)
 
 
 def test_pictures_are_measured_as_the_example_says(vss: Run, model: Path, tmp_path: Path) -> None:
