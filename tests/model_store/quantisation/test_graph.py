@@ -47,6 +47,12 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
         prepare(file)
 
 
+def test_a_model_of_pytorch_has_to_be_exported_first(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnsupported, match=r"net\.pth is no ONNX model") as caught:
+        prepare(tmp_path / "net.pth")
+    assert "vss models export" in caught.value.fix
+
+
 def test_a_model_without_layers_is_refused(tmp_path: Path) -> None:
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4, 4])

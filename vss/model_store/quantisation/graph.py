@@ -102,9 +102,11 @@ def prepare(file: Path) -> Graph:
     Raises:
         ConfigError: `onnx` is not installed.
         ModelCorrupt: The file is no ONNX model.
-        ModelUnsupported: It is quantised already, or has no layer to quantise.
+        ModelUnsupported: It is one of PyTorch, is quantised already, or has no layer to quantise.
     """
     onnx = _onnx()
+    if file.suffix != ".onnx":
+        raise ModelUnsupported(f"{file} is no ONNX model", fix="export it first: vss models export")
     try:
         original = onnx.load(str(file))
     except Exception as error:  # protobuf's and onnx's errors share no class but this
