@@ -10,6 +10,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("vss.cli.bench.detect:detect", "Measure what a detection worker costs beside its model."),
     "models": ("vss.cli.bench.models:models", "Measure what models take: load, warm-up, memory, batches."),
     "classify": ("vss.cli.bench.classify:classify", "Measure what a classification worker costs beside its model."),
+    "gpu": ("vss.cli.bench.gpu:gpu", "Measure a detector and a classifier on this machine's GPU."),
+    "swap": ("vss.cli.bench.swap:swap", "Measure what it costs to swap a model under full load."),
     "accuracy": ("vss.cli.bench.accuracy:accuracy", "Measure whether a model's boxes are right."),
     "memory": ("vss.cli.bench.memory:memory", "Measure how much memory a detection worker holds."),
 }

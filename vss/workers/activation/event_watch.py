@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -44,13 +45,16 @@ class EventWatch:
     ) -> None:
         self._reader.close()
 
-    def about(self, activation_id: str, *, wait_s: float, quiet_s: float = QUIET_S) -> Iterator[ModelEvent]:
+    def about(
+        self, activation_id: str, *, wait_s: float, quiet_s: float = QUIET_S, stop: threading.Event | None = None
+    ) -> Iterator[ModelEvent]:
         """Events about one activation, as they come.
 
         Args:
             activation_id: Which.
             wait_s: How long to wait in all.
             quiet_s: Ends that long after the last event.
+            stop: Ends soon after this is set.
         """
         deadline = Deadline.after(wait_s, self._clock)
         quiet: Deadline | None = None
@@ -63,5 +67,6 @@ class EventWatch:
                 if event.activation_id == activation_id:
                     quiet = Deadline.after(quiet_s, self._clock)
                     yield event
-            if deadline.passed() or (quiet is not None and quiet.passed()):
+            stopped = stop is not None and stop.is_set()
+            if stopped or deadline.passed() or (quiet is not None and quiet.passed()):
                 return
