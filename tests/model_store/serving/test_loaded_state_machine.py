@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,8 +28,7 @@ class LoadedMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.store = FakeStore(Path(self.folder.name))
+        self.store = FakeStore()
         self.metrics = Metrics()
         self.loaded = LoadedModels(
             ModelSettings(max_loaded=MOST, max_loaded_bytes=MOST_BYTES),
@@ -81,7 +79,7 @@ class LoadedMachine(RuleBasedStateMachine):
             self.order.remove(gone)
             self.retired.discard(gone)
         assert self.store.open_now() == sorted(f"{other}@1" for other in self.order), "the least recently used go"
-        ref = ModelRef(name, "1", self.store.folder / "m.onnx", Manifest(memory_bytes=size))
+        ref = ModelRef(name, "1", Path(__file__), Manifest(memory_bytes=size))
         runner = FakeRunner(ref)
         self.store.runners.append(runner)
         self.loaded.add(LoadedModel(key, runner, ref, size))
@@ -135,7 +133,6 @@ class LoadedMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.loaded.close()
         assert self.store.open_now() == []
-        self.folder.cleanup()
 
 
 TestLoaded = LoadedMachine.TestCase

@@ -30,7 +30,7 @@ def ask(rig: Rig, *models: str) -> None:
 
 
 def test_what_may_pass_is_tried_again_with_longer_and_longer_uneven_waits(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]}, load_attempts=5)
+    rig = make_rig({"gate": ["1"]}, load_attempts=5)
     passing = [StoreUnavailable("away"), OSError(errno.EIO, "bad disk"), TimeoutError(), OSError(errno.ESTALE, "stale")]
     rig.store.errors["gate@1"] = passing
     rig.serving.serve("gate", "detection")
@@ -44,7 +44,7 @@ def test_what_may_pass_is_tried_again_with_longer_and_longer_uneven_waits(tmp_pa
 
 
 def test_a_store_that_stays_away_is_given_up_after_so_many_tries(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]}, load_attempts=3)
+    rig = make_rig({"gate": ["1"]}, load_attempts=3)
     rig.store.errors["gate@1"] = [OSError(errno.EIO, "bad disk")] * 9
     with pytest.raises(StoreUnavailable, match=r"gate@latest cannot be read: .*bad disk"):
         rig.serving.serve("gate", "detection")
@@ -54,7 +54,7 @@ def test_a_store_that_stays_away_is_given_up_after_so_many_tries(tmp_path: Path)
 
 @pytest.mark.parametrize("error", [ModelCorrupt("x"), ModelUnsafe("x"), ModelTooLarge("x"), PermissionError(13, "x")])
 def test_what_will_never_pass_is_tried_once(tmp_path: Path, error: Exception) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]})
+    rig = make_rig({"gate": ["1"]})
     rig.store.errors["gate@1"] = [error]
     with pytest.raises(type(error)):
         rig.serving.serve("gate", "detection")
@@ -63,7 +63,7 @@ def test_what_will_never_pass_is_tried_once(tmp_path: Path, error: Exception) ->
 
 
 def test_a_model_that_does_not_run_never_serves_and_is_let_go(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]})
+    rig = make_rig({"gate": ["1"]})
     rig.store.broken["gate@1"] = RuntimeError("no kernel for this")
     with pytest.raises(SmokeFailed, match=r"version 1 of gate does not run: RuntimeError: no kernel for this"):
         rig.serving.serve("gate", "detection")
@@ -72,14 +72,14 @@ def test_a_model_that_does_not_run_never_serves_and_is_let_go(tmp_path: Path) ->
 
 
 def test_every_model_is_warm_before_it_serves(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]})
+    rig = make_rig({"gate": ["1"]})
     rig.serving.serve("gate", "detection")
     runner = rig.store.runner("gate@1")
     assert (runner.warm_ups, runner.proven, runner.calls) == (1, True, [])
 
 
 def test_the_least_recently_used_model_goes_first(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {name: ["1"] for name in "abcd"}, max_loaded=3)
+    rig = make_rig({name: ["1"] for name in "abcd"}, max_loaded=3)
     rig.serving.serve("a", "detection")
     ask(rig, "b", "c", "a")
     ask(rig, "d")
@@ -92,7 +92,7 @@ def test_the_least_recently_used_model_goes_first(tmp_path: Path) -> None:
 
 
 def test_bytes_bound_as_well(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {name: ["1"] for name in "abc"}, max_loaded_bytes=250)
+    rig = make_rig({name: ["1"] for name in "abc"}, max_loaded_bytes=250)
     rig.store.sizes["c"] = 200
     rig.serving.serve("a", "detection")
     ask(rig, "b")
@@ -102,7 +102,7 @@ def test_bytes_bound_as_well(tmp_path: Path) -> None:
 
 
 def test_a_model_that_could_never_fit_unloads_nothing(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"a": ["1"], "huge": ["1"]}, max_loaded_bytes=250)
+    rig = make_rig({"a": ["1"], "huge": ["1"]}, max_loaded_bytes=250)
     rig.store.sizes["huge"] = 251
     rig.serving.serve("a", "detection")
     [future] = rig.serving.submit([request(model="huge")])
@@ -112,7 +112,7 @@ def test_a_model_that_could_never_fit_unloads_nothing(tmp_path: Path) -> None:
 
 
 def test_a_model_with_records_at_work_is_never_unloaded_and_the_next_waits_for_it(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"a": ["1"], "b": ["1"]}, max_loaded=1)
+    rig = make_rig({"a": ["1"], "b": ["1"]}, max_loaded=1)
     rig.serving.serve("a", "detection")
     rig.loads.inline = False
     first, second = rig.serving.submit([request(), request(model="b")])
@@ -133,7 +133,7 @@ def test_a_model_with_records_at_work_is_never_unloaded_and_the_next_waits_for_i
 
 
 def test_a_model_that_stays_in_use_is_waited_for_a_minute(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"a": ["1"], "b": ["1"]}, max_loaded=1)
+    rig = make_rig({"a": ["1"], "b": ["1"]}, max_loaded=1)
     rig.serving.serve("a", "detection")
     first, second = rig.serving.submit([request(), request(model="b")])
     with pytest.raises(UnknownModel, match="1 models are held, as many as may be"):
@@ -144,8 +144,8 @@ def test_a_model_that_stays_in_use_is_waited_for_a_minute(tmp_path: Path) -> Non
 
 
 def test_on_an_accelerator_what_is_free_there_bounds(tmp_path: Path) -> None:
-    store = FakeStore(tmp_path)
-    rig = make_rig(tmp_path, {n: ["1"] for n in "abcd"}, store=store, memory=FakeMemory(store, 250))
+    store = FakeStore()
+    rig = make_rig({n: ["1"] for n in "abcd"}, store=store, memory=FakeMemory(store, 250))
     store.sizes["d"] = 251
     rig.serving.serve("a", "detection")
     ask(rig, "b", "c")
@@ -158,16 +158,16 @@ def test_on_an_accelerator_what_is_free_there_bounds(tmp_path: Path) -> None:
 
 
 def test_models_may_hold_no_more_of_an_accelerator_than_the_settings_say(tmp_path: Path) -> None:
-    store = FakeStore(tmp_path)
+    store = FakeStore()
     memory = FakeMemory(store, 10_000)
-    rig = make_rig(tmp_path, {n: ["1"] for n in "abc"}, store=store, memory=memory, max_accelerator_bytes=200)
+    rig = make_rig({n: ["1"] for n in "abc"}, store=store, memory=memory, max_accelerator_bytes=200)
     rig.serving.serve("a", "detection")
     ask(rig, "b", "c")
     assert store.open_now() == ["b@1", "c@1"]
 
 
 def test_the_default_comes_back_by_itself_and_says_what_keeps_it_away(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"a": ["1"], "b": ["1"]}, max_loaded=1)
+    rig = make_rig({"a": ["1"], "b": ["1"]}, max_loaded=1)
     rig.serving.serve("a", "detection")
     ask(rig, "b", "a")
     ask(rig, "b")

@@ -93,7 +93,7 @@ def test_another_threshold_never_hits(tmp_path: Path, cache: DictCache) -> None:
 
 
 def test_failures_are_not_kept_nor_what_has_no_content(tmp_path: Path, cache: DictCache) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]}, cache=cache)
+    rig = make_rig({"gate": ["1"]}, cache=cache)
     rig.serving.serve("gate", "detection")
     rig.serving.submit([request(content=b"a"), request()])
     rig.store.runner("gate@1").finish(error=InferenceFailed("boom"), count=1)
@@ -103,7 +103,7 @@ def test_failures_are_not_kept_nor_what_has_no_content(tmp_path: Path, cache: Di
 
 
 def test_a_hit_holds_no_model(tmp_path: Path, cache: DictCache) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1", "2"]}, cache=cache)
+    rig = make_rig({"gate": ["1", "2"]}, cache=cache)
     rig.serving.apply(activation("gate", "1"), given_up=False)
     rig.serving.serve("gate", "detection")
     rig.serving.submit([request(content=b"a")])
@@ -116,7 +116,7 @@ def test_a_hit_holds_no_model(tmp_path: Path, cache: DictCache) -> None:
 
 
 def test_what_is_kept_and_cannot_be_read_is_a_miss(tmp_path: Path, cache: DictCache) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]}, cache=cache)
+    rig = make_rig({"gate": ["1"]}, cache=cache)
     rig.serving.serve("gate", "detection")
     rig.serving.submit([request(content=b"a")])
     rig.store.finish_all()

@@ -12,7 +12,6 @@ from vss.errors import InferenceFailed, ModelCorrupt, StoreUnavailable, UnknownM
 
 def test_the_header_comes_before_the_key_and_the_key_before_the_default(tmp_path: Path) -> None:
     rig = make_rig(
-        tmp_path,
         {"gate": ["1"], "night": ["1"], "yard": ["1"]},
         routes={"night-*": "night", "night-7": "yard"},
     )
@@ -25,7 +24,7 @@ def test_the_header_comes_before_the_key_and_the_key_before_the_default(tmp_path
 
 
 def test_headers_are_passed_over_where_the_settings_say_so(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]}, route_by_header=False)
+    rig = make_rig({"gate": ["1"], "yard": ["1"]}, route_by_header=False)
     rig.serving.serve("gate", "detection")
     [future] = rig.serving.submit([request(model="yard")])
     rig.store.finish_all()
@@ -33,7 +32,7 @@ def test_headers_are_passed_over_where_the_settings_say_so(tmp_path: Path) -> No
 
 
 def test_routes_are_for_the_first_task_only(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "kinds": ["1"]}, routes={"x*": "gate"})
+    rig = make_rig({"gate": ["1"], "kinds": ["1"]}, routes={"x*": "gate"})
     rig.store.tasks["kinds"] = "classification"
     rig.serving.serve("gate", "detection")
     rig.serving.serve("kinds", "classification")
@@ -44,7 +43,7 @@ def test_routes_are_for_the_first_task_only(tmp_path: Path) -> None:
 
 
 def test_a_batch_is_grouped_by_model_in_groups_of_at_most_max_group(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]}, max_group=4)
+    rig = make_rig({"gate": ["1"], "yard": ["1"]}, max_group=4)
     rig.serving.serve("gate", "detection")
     rig.serving.serve("yard", "detection")
     rig.serving.submit([request(model=None if i % 3 else "yard") for i in range(15)])
@@ -54,7 +53,7 @@ def test_a_batch_is_grouped_by_model_in_groups_of_at_most_max_group(tmp_path: Pa
 
 
 def test_a_failing_model_touches_no_other_records(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]}, max_group=2)
+    rig = make_rig({"gate": ["1"], "yard": ["1"]}, max_group=2)
     rig.serving.serve("gate", "detection")
     rig.serving.serve("yard", "detection")
     futures = rig.serving.submit([request(), request(model="yard"), request(), request(), request(model="nobody")])
@@ -70,7 +69,7 @@ def test_a_failing_model_touches_no_other_records(tmp_path: Path) -> None:
 
 
 def test_a_model_that_still_loads_holds_back_only_its_own_records(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]})
+    rig = make_rig({"gate": ["1"], "yard": ["1"]})
     rig.serving.serve("gate", "detection")
     rig.loads.inline = False
     first = rig.serving.submit([request(), request(model="yard")])
@@ -85,7 +84,7 @@ def test_a_model_that_still_loads_holds_back_only_its_own_records(tmp_path: Path
 
 
 def test_a_record_that_is_cancelled_while_its_model_loads_is_not_looked_at(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]})
+    rig = make_rig({"gate": ["1"], "yard": ["1"]})
     rig.serving.serve("gate", "detection")
     rig.loads.inline = False
     gone, kept = rig.serving.submit([request(model="yard"), request(model="yard")])
@@ -97,7 +96,7 @@ def test_a_record_that_is_cancelled_while_its_model_loads_is_not_looked_at(tmp_p
 
 
 def test_a_cancelled_record_leaves_its_model_as_soon_as_the_runner_lets_it_go(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]})
+    rig = make_rig({"gate": ["1"]})
     rig.serving.serve("gate", "detection")
     gone, kept = rig.serving.submit([request(), request()])
     assert gone.cancel()
@@ -109,7 +108,7 @@ def test_a_cancelled_record_leaves_its_model_as_soon_as_the_runner_lets_it_go(tm
 
 
 def test_names_that_nobody_has_cost_the_store_one_look_in_thirty_seconds(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "bad": ["1"]})
+    rig = make_rig({"gate": ["1"], "bad": ["1"]})
     rig.store.errors["bad@1"] = [ModelCorrupt("not what was stored")] * 9
     rig.serving.serve("gate", "detection")
     for _ in range(5):
@@ -124,7 +123,7 @@ def test_names_that_nobody_has_cost_the_store_one_look_in_thirty_seconds(tmp_pat
 
 
 def test_many_nonsense_names_take_no_memory_without_end(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"]})
+    rig = make_rig({"gate": ["1"]})
     rig.serving.serve("gate", "detection")
     for i in range(3000):
         [future] = rig.serving.submit([request(model=f"nobody-{i}")])
@@ -134,7 +133,7 @@ def test_many_nonsense_names_take_no_memory_without_end(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_away_makes_records_wait_and_not_die(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]}, load_attempts=2)
+    rig = make_rig({"gate": ["1"], "yard": ["1"]}, load_attempts=2)
     rig.serving.serve("gate", "detection")
     rig.store.errors["yard@1"] = [StoreUnavailable("away")] * 2
     waits, goes_on = rig.serving.submit([request(model="yard"), request()])
@@ -146,7 +145,7 @@ def test_a_store_that_is_away_makes_records_wait_and_not_die(tmp_path: Path) -> 
 
 
 def test_a_worker_that_stops_leaves_no_record_without_an_answer(tmp_path: Path) -> None:
-    rig = make_rig(tmp_path, {"gate": ["1"], "yard": ["1"]})
+    rig = make_rig({"gate": ["1"], "yard": ["1"]})
     rig.serving.serve("gate", "detection")
     rig.loads.inline = False
     [future] = rig.serving.submit([request(model="yard")])

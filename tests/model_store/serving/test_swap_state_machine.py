@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -55,11 +53,9 @@ class SwapMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        path = Path(self.folder.name)
-        store = FakeStore(path)
+        store = FakeStore()
         store.meanwhile = self.happen
-        self.rig = make_rig(path, dict.fromkeys(NAMES, VERSIONS), store=store, max_loaded=MOST_LOADED, max_group=2)
+        self.rig = make_rig(dict.fromkeys(NAMES, VERSIONS), store=store, max_loaded=MOST_LOADED, max_group=2)
         clock = BusyClock()
         clock.meanwhile = self.happen
         for holder in (self.rig.serving._loaded, self.rig.serving._dealer._swaps._loader):
@@ -217,7 +213,6 @@ class SwapMachine(RuleBasedStateMachine):
         assert not any(model.leases for model in self.rig.serving._loaded._models.values()), "a lease is left"
         self.rig.serving.close()
         assert self.rig.store.open_now() == []
-        self.folder.cleanup()
 
 
 TestSwaps = SwapMachine.TestCase

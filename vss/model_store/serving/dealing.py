@@ -101,11 +101,15 @@ class Dealer:
     def _deal_out(self, items: Sequence[_Item]) -> None:
         groups: dict[tuple[Plan, ModelVersion], _Group] = {}
         to_open: list[tuple[str, str]] = []
+        refused: list[tuple[_Item, str]] = []
         with self._plans.lock:
             for item in items:
-                self._sort(item, groups, to_open)
+                self._sort(item, groups, to_open, refused)
             for group in groups.values():
                 group.model = self._loaded.lease(group.version, len(group.items))
+        # Whoever follows a future may submit again: never with the lock held.
+        for item, why in refused:
+            fail(item.future, UnknownModel(why))
         for asked_for in to_open:
             self._open_beside(*asked_for)
         ready = [group for group in groups.values() if group.model is not None]
@@ -118,7 +122,11 @@ class Dealer:
                 self._start(group, group.model)
 
     def _sort(
-        self, item: _Item, groups: dict[tuple[Plan, ModelVersion], _Group], to_open: list[tuple[str, str]]
+        self,
+        item: _Item,
+        groups: dict[tuple[Plan, ModelVersion], _Group],
+        to_open: list[tuple[str, str]],
+        refused: list[tuple[_Item, str]],
     ) -> None:
         request = item.request
         spec = self._router.spec_for(request)
@@ -130,11 +138,11 @@ class Dealer:
                 group = groups[(plan, version)] = _Group(plan, version, spec in self._plans.trusted)
             group.items.append(item)
         elif plan is not None:
-            fail(item.future, UnknownModel(f"model {spec} is for {plan.task}, not for {request.task}"))
+            refused.append((item, f"model {spec} is for {plan.task}, not for {request.task}"))
         elif spec is None or not may_come_from_records(spec):
-            fail(item.future, UnknownModel(f"{spec!r} is no model of the store"))
+            refused.append((item, f"{spec!r} is no model of the store" if spec else f"no model is for {request.task}"))
         elif (why := self._refusals.why(spec, request.task)) is not None:
-            fail(item.future, UnknownModel(why))
+            refused.append((item, why))
         elif (waiting := self._opening.get((spec, request.task))) is not None:
             waiting.append(item)
         else:

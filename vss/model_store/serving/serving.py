@@ -90,9 +90,7 @@ class Serving:
             logger=logger,
         )
         self._plans = Plans(self._loaded, metrics)
-        self._swaps = Swaps(
-            plans=self._plans, loader=loader, loaded=self._loaded, finder=finder, metrics=metrics, logger=logger
-        )
+        self._swaps = Swaps(plans=self._plans, loader=loader, loaded=self._loaded, finder=finder, logger=logger)
         self._router = Router(settings.routes, by_header=settings.route_by_header)
         self._beside = Beside(loads, logger)
         self._dealer = Dealer(

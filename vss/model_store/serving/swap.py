@@ -11,7 +11,6 @@ from pathlib import Path
 
 from vss.errors import ModelNotFound, ModelUnsupported, StoreUnavailable, UsageError
 from vss.logs import Logger
-from vss.metrics import Metrics
 from vss.model_store.resolve import LATEST
 from vss.model_store.serving.finder import Finder
 from vss.model_store.serving.loaded import LoadedModels
@@ -59,7 +58,6 @@ class Swaps:
         loader: Loads.
         loaded: What is loaded.
         finder: Knows the store's names.
-        metrics: Where swaps are counted.
         logger: Told of them.
     """
 
@@ -70,14 +68,12 @@ class Swaps:
         loader: ModelLoader,
         loaded: LoadedModels,
         finder: Finder,
-        metrics: Metrics,
         logger: Logger,
     ) -> None:
         self._plans = plans
         self._loader = loader
         self._loaded = loaded
         self._finder = finder
-        self._metrics = metrics
         self._logger = logger
 
     def open(self, spec: str, task: str) -> SwapResult:
@@ -121,8 +117,8 @@ class Swaps:
             target = self._target(activation, before.task, serving=before.base, given_up=given_up)
             if target.same_as(before):
                 return SwapResult(True, before.base)
-            # Beside the one that serves, which must not go to make room.
-            self._loaded.pin(activation.name, before.versions())
+            # Neither what serves nor what has just been loaded must go to make room for the rest.
+            self._loaded.pin(activation.name, before.versions() + target.versions())
             try:
                 target = self._load_all(target, before)
             except (UsageError, StoreUnavailable) as error:
@@ -134,7 +130,6 @@ class Swaps:
             # Where a candidate has been judged in the meantime, once more from there.
             if self._plans.put(activation.name, target, instead_of=before):
                 self._loaded.sweep()
-                self._metrics.model_swaps.labels(target.name, "swapped").inc()
                 self._logger.info("model swapped", model=target.name, shares=target.shares())
                 return SwapResult(True, target.base)
         return SwapResult(True, None)  # nobody has asked for the model
@@ -149,7 +144,6 @@ class Swaps:
             return None
         if not self._end(plan, plan.without_candidate(), passed=False):
             return None
-        self._metrics.model_swaps.labels(plan.name, "rolled_back").inc()
         self._logger.warning(
             "model rolled back", model=plan.name, version=plan.candidate, serving=plan.stable, reason=plan.judge.reason
         )
@@ -190,19 +184,20 @@ class Swaps:
 
     def _open_activated(self, activation: ModelActivation, given_up: bool, task: str) -> tuple[Plan, str]:
         plan = self._target(activation, task, serving=None, given_up=given_up)
+        self._loaded.pin(plan.name, plan.versions())
         try:
             return self._load_all(plan, None), ""
         except UsageError as error:
-            if activation.stable is None or plan.base == activation.stable:
+            if activation.stable is None or plan.versions() == [(plan.name, activation.stable)]:
                 raise
             reason = str(error)
-        self._metrics.model_swaps.labels(plan.name, "refused").inc()
+        finally:
+            self._loaded.pin(plan.name, ())
         self._logger.warning("falls back", model=plan.name, serving=activation.stable, reason=reason)
         self._loader.load(plan.name, activation.stable, task)
         return Plan(plan.name, task, activation.stable, activation=activation), reason
 
     def _refused(self, before: Plan, activation: ModelActivation, reason: str, *, may_pass: bool = False) -> SwapResult:
-        self._metrics.model_swaps.labels(before.name, "refused").inc()
         self._logger.warning(
             "swap refused", model=before.name, version=activation.version, serving=before.base, reason=reason
         )
