@@ -31,7 +31,7 @@ from vss.local.state import running
 from vss.logs import get_logger
 from vss.model_store.resolve import resolve_model
 from vss.model_store.runner.runner import Runner
-from vss.schemas.topics import CATALOGUE, FRAMES
+from vss.schemas.topics import CATALOGUE, CLASSIFICATIONS, FRAMES, MODEL_EVENTS, RESULTS
 from vss.streams.topic_admin import create_topics
 from vss.workers.checks.audit import audit
 from vss.workers.redis_view.reader import ResultView
@@ -44,6 +44,8 @@ WORKERS = ("worker-1", "worker-2")
 CAMERAS = ("belt-north", "belt-south")
 MOST_FPS = 15.0
 _START_S = 60.0
+# Nobody writes to these in a demo; what reads all results wants them to be there.
+_LATER = (CLASSIFICATIONS, RESULTS, MODEL_EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def run_demo(
         redis = resources.enter_context(ResultView.connect(settings.redis, topic_prefix=settings.kafka.topic_prefix))
         watcher = resources.enter_context(Watcher(settings.kafka, CAMERAS, clock=clock, logger=logger))
         _unless(stop)
-        _start_workers(children, spec)
+        _start_workers(children, spec, settings)
         _unless(stop)
         show = Show(
             view=view,
@@ -186,14 +188,16 @@ def _absolute(given: str | None) -> str | None:
 
 
 def _create_topics(settings: Settings) -> None:
-    create_topics(settings.kafka, topics=[topic for topic in CATALOGUE if topic is not FRAMES])
+    create_topics(settings.kafka, topics=[topic for topic in CATALOGUE if topic not in (FRAMES, *_LATER)])
     # As many partitions as workers, each with one camera.
     create_topics(settings.kafka, topics=[FRAMES], partitions=len(WORKERS))
 
 
-def _start_workers(children: Children, spec: str) -> None:
+def _start_workers(children: Children, spec: str, settings: Settings) -> None:
     for name in WORKERS:
         children.start(name, "detect", ["worker", "detect", "--model", spec, "--metrics-port", "0"])
+    # While those load their model.
+    create_topics(settings.kafka, topics=_LATER)
     children.start("cache", "cache", ["worker", "cache", "--metrics-port", "0"])
     children.wait_for_ports(children.all, _START_S)
 
