@@ -136,4 +136,4 @@ class LoadedMachine(RuleBasedStateMachine):
 
 
 TestLoaded = LoadedMachine.TestCase
-TestLoaded.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLoaded.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,6 +1,7 @@
 """Loading: what is tried again and what is not, what must be shown first, and what has to go to make room."""
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_a_model_with_records_at_work_is_never_unloaded_and_the_next_waits_for_i
     first, second = rig.serving.submit([request(), request(model="b")])
     waits: list[float] = []
 
-    def finish_meanwhile(_event: object, timeout_s: float) -> bool:
+    def finish_meanwhile(event: threading.Event, timeout_s: float) -> bool:
         waits.append(timeout_s)
         assert rig.store.open_now() == ["a@1"]
         rig.store.runner("a@1").finish()

@@ -153,7 +153,7 @@ situations = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=situations, other=situations)
 def test_two_situations_share_answers_only_when_they_are_the_same(tmp_path: Path, one: Any, other: Any) -> None:
     def identity(situation: Any) -> bytes:
@@ -185,6 +185,7 @@ def test_every_setting_is_known_to_change_answers_or_not_to() -> None:
     assert not unknown, f"does {unknown} change what a model says of a picture?"
 
 
+@settings(max_examples=60, deadline=None)
 @given(one=st.binary(min_size=1, max_size=20), other=st.binary(min_size=1, max_size=20), side=st.integers(1, 3))
 def test_two_pictures_have_two_keys(one: bytes, other: bytes, side: int) -> None:
     picture = Picture(8, 8, lambda _: np.zeros((8, 8, 3), np.uint8))
@@ -199,6 +200,7 @@ def test_two_pictures_have_two_keys(one: bytes, other: bytes, side: int) -> None
 # Values.
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     confidence=st.floats(0, 1),
     bbox=st.tuples(*[st.floats(0, 1e4)] * 4),
