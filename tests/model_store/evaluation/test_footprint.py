@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tests.model_store.detection.tiny_models import CELLS, write_model, yolov8_output
 from vss.config import ModelSettings
-from vss.errors import ModelCorrupt
+from vss.errors import ConfigError, ModelCorrupt
 from vss.model_store.evaluation.footprint import measure_load, measure_memory
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
@@ -32,4 +33,12 @@ def test_what_is_wrong_with_a_model_is_said_as_if_it_were_loaded_here(tmp_path: 
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     with pytest.raises(ModelCorrupt, match=r"bad\.onnx") as refused:
         measure_memory(ModelRef("bad", "1", tmp_path / "bad.onnx", Manifest()), SETTINGS)
+    assert refused.value.fix
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is installed")
+def test_a_runtime_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "net.pt").write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=r"(?i)torch is not installed") as refused:
+        measure_memory(ModelRef("net", "1", tmp_path / "net.pt", Manifest()), SETTINGS)
     assert refused.value.fix

@@ -35,5 +35,5 @@ def require_agreement(tally: Tally, required: float, *, a: str, b: str) -> None:
     if tally.agreement < required:
         raise GateFailed(
             f"{b} agrees with {a} by {shown(tally.agreement)}, which is below {required:g}",
-            fix="look at where they differ with `vss models compare`; go on with what serves, or ask for less",
+            fix="look at the frames where they differ (vss models compare), go on with what serves, or ask for less",
         )

@@ -5,6 +5,8 @@ In one that has loaded a model before, memory that was freed is used again, and 
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import statistics
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -96,10 +98,9 @@ def _memory_bytes(ref: ModelRef, settings: ModelSettings) -> int:
 
 
 def _import_runtime(ref: ModelRef) -> None:
-    if ref.file.suffix.lower() == ONNX_SUFFIX:
-        import onnxruntime  # noqa: F401 - so that its import is not measured
-    else:
-        import torch  # noqa: F401 - as above
+    """So that its import is not measured; where it is missing, loading the model says so better."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("onnxruntime" if ref.file.suffix.lower() == ONNX_SUFFIX else "torch")
 
 
 def _in_its_own_process(measure: Callable[[ModelRef, ModelSettings], T], ref: ModelRef, settings: ModelSettings) -> T:
