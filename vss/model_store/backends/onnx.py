@@ -162,7 +162,8 @@ class OnnxModel:
             self._memory = open_cuda_memory()
             self._free_bytes = self._memory.free_bytes() if self._memory is not None else 0
         try:
-            with GATE.load():
+            # It prints what it does not find, and a command's output is for its reader.
+            with GATE.load(), contextlib.redirect_stdout(sys.stderr):
                 session = ort.InferenceSession(
                     self._source, options, providers=with_options(wanted, self._settings, graphs=graphs)
                 )
@@ -224,7 +225,6 @@ def _source(file: Path, settings: ModelSettings) -> str | bytes:
 def _preload(ort: Any) -> None:
     """Lets ONNX Runtime find the CUDA libraries that pip has installed; versions before 1.21 look on the system."""
     if (preload := getattr(ort, "preload_dlls", None)) is not None:
-        # It prints what it does not find, and a command's output is for its reader.
         with contextlib.redirect_stdout(sys.stderr):
             preload()
 

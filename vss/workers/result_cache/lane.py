@@ -12,14 +12,15 @@ _PATIENCE_S = 0.5
 class Lane:
     """Runs jobs one after the other on a thread that never keeps the process from ending.
 
-    One job may wait behind the one that runs; more are refused, so that a call that hangs holds nothing up.
+    A few jobs may wait behind the one that runs; more are refused, so that a call that hangs holds nothing up.
 
     Args:
         name: Of the thread.
+        waiting: Jobs that may wait.
     """
 
-    def __init__(self, name: str) -> None:
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(1)
+    def __init__(self, name: str, *, waiting: int = 1) -> None:
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(waiting)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

@@ -81,7 +81,8 @@ class RedisAnswers:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._refused = False
         self._late = 0
-        self._reader = Lane("result-cache-read")
+        # The loop's thread asks, and with a second model its threads may as well.
+        self._reader = Lane("result-cache-read", waiting=8)
         self._writer = Lane("result-cache-write")
         # Connecting takes longer than a look-up may.
         self._probe_if_due()
