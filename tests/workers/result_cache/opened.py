@@ -50,7 +50,10 @@ class Opened:
     def put_and_wait(self, entries: dict[str, bytes]) -> None:
         before = self.writes("written")
         self.cache.put(entries)
-        wait_for(lambda: self.writes("written") == before + len(entries), "answers are written")
+        self.wait_for_writes(before + len(entries))
+
+    def wait_for_writes(self, count: int) -> None:
+        wait_for(lambda: self.writes("written") >= count, "answers are written")
 
     def _answers(self) -> bool:
         before = self.looked_up("miss")
