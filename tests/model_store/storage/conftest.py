@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.model_store.storage.s3_server import empty, s3_server, use
+from tests.model_store.storage.tree import TreeFileSystem
 from vss.model_store.store import ModelStore
 
 Opened = Callable[..., ModelStore]
@@ -41,7 +42,16 @@ def memory_address() -> Iterator[str]:
         fs.rm(address, recursive=True)
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture
+def tree_address(tmp_path: Path) -> str:
+    """On a backend that has folders, lists them one by one and makes none by itself, as SFTP and SMB do."""
+    import fsspec
+
+    fsspec.register_implementation("tree", TreeFileSystem, clobber=True)
+    return f"tree://{tmp_path}/remote"
+
+
+@pytest.fixture(params=["folder", "memory", "tree", "s3"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a store lies: each kind of place there is."""
     if request.param == "folder":
@@ -50,7 +60,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", "tree", "s3"])
 def remote_address(request: pytest.FixtureRequest) -> str:
     found: str = request.getfixturevalue(f"{request.param}_address")
     return found

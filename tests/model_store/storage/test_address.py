@@ -63,7 +63,7 @@ def test_an_interrupted_add_leaves_no_half_version_and_is_cleared_away_a_day_lat
     assert left <= set(objects(s3_address)), "it may still be at work"
 
     opened(s3_address, clock=LaterClock(2)).add(file, "gate", Manifest(), check=accept)
-    assert not left & set(objects(s3_address))
+    assert {path for path in objects(s3_address) if path.startswith("/gate/1/")} == {"/gate/1/REMOVED"}
     assert opened(s3_address).numbers("gate") == [2, 3]
 
 
@@ -93,6 +93,24 @@ def test_an_adder_whose_claim_was_cleared_away_publishes_nothing(
         opened(remote_address).add(file, "gate", Manifest(), check=check)
 
     assert len(opened(remote_address).numbers("gate")) == 1
+
+
+def test_an_adder_that_lost_its_number_leaves_the_new_owner_alone(
+    remote_address: str, opened: Opened, file: Path
+) -> None:
+    from fsspec.core import url_to_fs
+
+    fs, root = url_to_fs(remote_address)
+    claim = f"{root}/gate/1/{CLAIM_FILE}"
+
+    def check(_ref: ModelRef) -> None:
+        fs.rm_file(claim)
+        fs.pipe_file(claim, b"somebody else's")
+
+    with pytest.raises(StoreUnavailable, match="cleared away"):
+        opened(remote_address).add(file, "gate", Manifest(), check=check)
+
+    assert fs.cat_file(claim) == b"somebody else's"
 
 
 def test_what_was_added_here_is_not_downloaded_and_what_was_downloaded_is_not_again(

@@ -27,7 +27,7 @@ from vss.model_store.layout import MODEL_FILES, REMOVED_FILE, is_valid_name, ver
 from vss.model_store.storage.download_cache import DownloadCache, Wanted
 from vss.model_store.storage.faults import reaching
 from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
-from vss.model_store.storage.listing import Files, changed_ns, files_below, progress_callback, size_of
+from vss.model_store.storage.listing import Files, changed_ns, files_below, make_folder_of, progress_callback, size_of
 from vss.model_store.storage.place import Progress, StoredVersion, no_progress
 
 CLAIM_FILE: Final = "CLAIM"
@@ -124,7 +124,8 @@ class AddressPlace:
                 yield AddressAdding(self, name, number, folder, token)
         finally:
             with contextlib.suppress(VssError):  # what went wrong before says more
-                if not _is_version(self._folders(name).get(number, {})):
+                published = _is_version(self._folders(name).get(number, {}))
+                if not published and self.holds_claim(name, number, token):
                     self._delete(name, number, *MODEL_FILES, CLAIM_FILE)
 
     def remove(self, name: str, number: int) -> None:
@@ -143,6 +144,7 @@ class AddressPlace:
         """Creates an object; False where there is one already."""
         with reaching(self.shown):
             try:
+                make_folder_of(self._fs, path)
                 self._fs.pipe_file(path, content, mode="create")
             except FileExistsError:
                 return False
@@ -289,6 +291,8 @@ class AddressPlace:
                 continue
             claimed_ns = changed_ns(files[CLAIM_FILE])
             if claimed_ns and self._clock.now_ns() - claimed_ns > _ABANDONED_NS:
+                # Its number is not given again: whoever claimed it may wake up and write there.
+                self._write(self._path(name, number, REMOVED_FILE), b"")
                 self._delete(name, number, *MODEL_FILES, CLAIM_FILE)
 
 
@@ -310,12 +314,16 @@ class AddressAdding:
         """Uploads the file and, last, its checksums."""
         file = self.folder / file_name
         sums = sums_text(self.folder, file_name)
+        self._require_claim()
         self._place.upload(self._name, self.number, file, progress)
-        if not self._place.holds_claim(self._name, self.number, self._token):
-            raise StoreUnavailable(f"the claim on {self._name}@{self.number} was cleared away", fix="add it again")
+        self._require_claim()
         self._place.write_new(self._place.path(self._name, self.number, SUMS_FILE), sums.encode())
         file.chmod(0o444)
         self._place.kept(self._name, self.number, file, sums.partition(" ")[0])
+
+    def _require_claim(self) -> None:
+        if not self._place.holds_claim(self._name, self.number, self._token):
+            raise StoreUnavailable(f"the claim on {self._name}@{self.number} was cleared away", fix="add it again")
 
 
 def _is_version(files: Files) -> bool:

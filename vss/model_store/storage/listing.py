@@ -49,6 +49,12 @@ def files_below(fs: Any, folder: str) -> Files:
     return _walk(fs, folder, depth=3)
 
 
+def make_folder_of(fs: Any, path: str) -> None:
+    """Makes the folder a file is to lie in, where the backend has folders."""
+    if not _lists_at_once(fs):  # an object store would make a bucket of it
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+
 def _lists_at_once(fs: Any) -> bool:
     from fsspec.asyn import AsyncFileSystem
     from fsspec.spec import AbstractFileSystem
