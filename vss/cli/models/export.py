@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,22 @@ def export(settings: Settings, model: str, output: Path | None, add: bool, as_js
 
     ref = resolve_model(model, settings.model)
     if not add:
-        exported = export_to_onnx(ref, settings.model, output or Path(f"{ref.name}.onnx"))
+        with _working(ref):
+            exported = export_to_onnx(ref, settings.model, output or Path(f"{ref.name}.onnx"))
         _print(ref, exported, as_json=as_json)
         return
     with tempfile.TemporaryDirectory(prefix="vss-export-") as folder:
-        exported = export_to_onnx(ref, settings.model, Path(folder) / f"{ref.name}.onnx")
-        _print(ref, exported, as_json=as_json, added=_added(settings, ref, exported.file))
+        with _working(ref):
+            exported = export_to_onnx(ref, settings.model, Path(folder) / f"{ref.name}.onnx")
+            added = _added(settings, ref, exported.file)
+        _print(ref, exported, as_json=as_json, added=added)
+
+
+def _working(ref: ModelRef) -> AbstractContextManager[object]:
+    """Shows on a terminal that work goes on: the exporter takes ten seconds or more and tells no progress."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(f"exporting {ref.name}@{ref.version} and comparing …")
 
 
 def _added(settings: Settings, ref: ModelRef, file: Path) -> ModelRef:
