@@ -121,14 +121,15 @@ def test_each_change_is_applied_in_order_and_told_of_once(
         log.activation(activation("a3", version="3", percent=10, history=("2", "1")))
         wait_until(lambda: len(serving.applied) == 3)
         log.verdict(verdict("a3", version="3"))
-        wait_until(lambda: len(writer.written) == 3)
+        wait_until(lambda: len(writer.written) == 4)
     assert serving.applied == [("1", False), ("2", False), ("3", False), ("3", True)]
     assert writer.said() == [
+        ("swapped", "1", "1", "the worker started"),
         ("swapped", "2", "2", "activated"),
         ("refused", "3", "2", "no such file"),
         ("rolled_back", "3", "2", "too slow"),
     ]
-    assert [swaps(metrics, kind) for kind in ("swapped", "refused", "rolled_back")] == [1, 1, 1]
+    assert [swaps(metrics, kind) for kind in ("swapped", "refused", "rolled_back")] == [2, 1, 1]
     assert writer.closed.is_set()
 
 

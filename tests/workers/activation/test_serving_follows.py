@@ -52,9 +52,10 @@ def test_without_an_activation_the_highest_version_serves_and_then_whichever_is_
 def test_a_worker_that_starts_serves_the_active_version_from_its_first_frame(
     operator: Operator, start: Start, store: Path
 ) -> None:
-    operator.activate("1")
+    activation = operator.activate("1")
     assert start().ask() == "1"
-    assert operator.events() == [], "a start is no swap"
+    [event] = operator.wait_for(activation, "swapped")
+    assert (event.serving, event.reason) == ("1", "the worker started")
 
 
 @pytest.mark.parametrize("spec", ["gate@2", "file"])

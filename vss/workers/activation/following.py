@@ -107,16 +107,16 @@ class Following:
         Raises:
             ModelError: None can be served.
         """
-        name = spec.partition("@")[0]
-        state = self._states.get(name) if name == spec else None
+        name = spec if spec.partition("@")[0] == spec else ""
         try:
             swap = self._servable.serve(spec, task)
         except ModelError as error:
-            if state is not None:
+            if (state := self._states.get(name)) is not None:
                 self._say(REFUSED, state.activation, serving=None, reason=str(error))
             raise
-        if state is not None and not swap.swapped:
-            self._say(REFUSED, state.activation, serving=swap.serving, reason=swap.reason)
+        # Looked up now: what was activated while it was loaded is what was loaded.
+        if (state := self._states.get(name)) is not None:
+            self._tell(state, swap, "the worker started")
 
     def _changed(self, name: str, state: ActivationState) -> None:
         with self._lock:
@@ -134,12 +134,15 @@ class Following:
         swap = done.result()
         if swap.swapped and swap.serving is None:
             return  # nobody has asked for the model here
+        self._tell(state, swap, activation.reason or _share(activation))
+
+    def _tell(self, state: ActivationState, swap: SwapResult, why: str) -> None:
         if not swap.swapped:
             self._refused(state, swap)
         elif state.verdict is not None:
-            self._say(ROLLED_BACK, activation, serving=swap.serving, reason=state.verdict.reason)
+            self._say(ROLLED_BACK, state.activation, serving=swap.serving, reason=state.verdict.reason)
         else:
-            self._say(SWAPPED, activation, serving=swap.serving, reason=activation.reason or _share(activation))
+            self._say(SWAPPED, state.activation, serving=swap.serving, reason=why)
 
     def _refused(self, state: ActivationState, swap: SwapResult) -> None:
         activation = state.activation
