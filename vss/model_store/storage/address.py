@@ -27,7 +27,15 @@ from vss.model_store.layout import MODEL_FILES, REMOVED_FILE, is_valid_name, ver
 from vss.model_store.storage.download_cache import DownloadCache, Wanted
 from vss.model_store.storage.faults import reaching
 from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
-from vss.model_store.storage.listing import Files, changed_ns, files_below, make_folder_of, progress_callback, size_of
+from vss.model_store.storage.listing import (
+    Files,
+    changed_ns,
+    files_below,
+    forget_listings,
+    make_folder_of,
+    progress_callback,
+    size_of,
+)
 from vss.model_store.storage.place import Progress, StoredVersion, no_progress
 
 CLAIM_FILE: Final = "CLAIM"
@@ -194,6 +202,7 @@ class AddressPlace:
                 from fsspec.core import url_to_fs
 
                 fs, root = url_to_fs(self._address)
+                forget_listings(fs)
                 self._opened = fs, str(root).rstrip("/")
         return self._opened
 

@@ -49,6 +49,13 @@ def files_below(fs: Any, folder: str) -> Files:
     return _walk(fs, folder, depth=3)
 
 
+def forget_listings(fs: Any) -> None:
+    """Keeps a backend from answering with what it saw before: other machines write there too."""
+    if (cache := getattr(fs, "dircache", None)) is not None:
+        cache.use_listings_cache = False
+    fs.invalidate_cache()
+
+
 def make_folder_of(fs: Any, path: str) -> None:
     """Makes the folder a file is to lie in, where the backend has folders."""
     if not _lists_at_once(fs):  # an object store would make a bucket of it
