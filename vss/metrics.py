@@ -62,6 +62,15 @@ class Metrics:
         self.model_loads = Counter(
             "vss_model_loads_total", "Loads by result (ok, retried, failed)", ["model_name", "result"], registry=r
         )
+        self.model_downloads = Counter(
+            "vss_model_downloads_total",
+            "Model files taken from a store that is no folder (cached, fetched, failed)",
+            ["result"],
+            registry=r,
+        )
+        self.download_cache_bytes = Gauge(
+            "vss_model_download_cache_bytes", "Model files kept on this machine (limited)", registry=r
+        )
         self.model_unloads = Counter("vss_model_unloads_total", "Models let go", ["model_name"], registry=r)
         self.model_serving = Gauge(
             "vss_model_serving",

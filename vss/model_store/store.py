@@ -16,6 +16,7 @@ import yaml
 from vss.clock import Clock
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound
+from vss.metrics import Metrics
 from vss.model_store.file_kind import stored_name
 from vss.model_store.layout import MANIFEST_FILE, is_file_spec, is_valid_name, local_folder, valid_name_from
 from vss.model_store.manifest import Manifest, parse_manifest
@@ -53,6 +54,7 @@ class ModelStore:
         cache_bytes: What that folder may hold.
         max_file_bytes: A larger model file is refused.
         clock: Time.
+        metrics: Where downloads are counted.
     """
 
     def __init__(
@@ -63,24 +65,26 @@ class ModelStore:
         cache_bytes: int = 20 << 30,
         max_file_bytes: int = 4 << 30,
         clock: Clock | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         folder = local_folder(address)
         self.place: Place
         if folder is not None:
             self.place = FolderPlace(folder, max_file_bytes=max_file_bytes)
         else:
-            downloads = DownloadCache(cache, cache_bytes, clock=clock)
+            downloads = DownloadCache(cache, cache_bytes, clock=clock, metrics=metrics)
             self.place = AddressPlace(address, cache=downloads, max_file_bytes=max_file_bytes, clock=clock)
         self._max_file_bytes = max_file_bytes
 
     @classmethod
-    def of(cls, settings: ModelSettings) -> ModelStore:
+    def of(cls, settings: ModelSettings, *, metrics: Metrics | None = None) -> ModelStore:
         """The store that the settings name. Nothing is read or reached yet."""
         return cls(
             settings.store,
             cache=settings.download_cache,
             cache_bytes=settings.download_cache_bytes,
             max_file_bytes=settings.max_file_bytes,
+            metrics=metrics,
         )
 
     @property

@@ -14,6 +14,7 @@ import pytest
 
 from vss.clock import SystemClock
 from vss.errors import ConfigError, ModelCorrupt, StoreUnavailable
+from vss.metrics import Metrics
 from vss.model_store.storage.download_cache import DownloadCache, Wanted
 
 
@@ -126,6 +127,24 @@ def test_a_damaged_file_is_noticed_and_fetched_anew(cache: DownloadCache) -> Non
     path.write_bytes(b"eno")
 
     assert cache.file(wanted(b"one"), writes(b"one")).read_bytes() == b"one"
+
+
+def test_what_it_does_is_counted(tmp_path: Path, clock: SetClock) -> None:
+    metrics = Metrics()
+    cache = DownloadCache(tmp_path / "cache", 100, clock=clock, metrics=metrics)
+
+    def counted(result: str) -> float | None:
+        return metrics.registry.get_sample_value("vss_model_downloads_total", {"result": result})
+
+    cache.file(wanted(b"a" * 60), writes(b"a" * 60))
+    cache.file(wanted(b"a" * 60), never)
+    with pytest.raises(StoreUnavailable):
+        cache.file(wanted(b"b" * 30), writes(b"b"))
+    assert (counted("fetched"), counted("cached"), counted("failed")) == (1, 1, 1)
+    assert metrics.registry.get_sample_value("vss_model_download_cache_bytes") == 60
+    clock.minutes_pass(5)
+    cache.file(wanted(b"c" * 50), writes(b"c" * 50))
+    assert metrics.registry.get_sample_value("vss_model_download_cache_bytes") == 50
 
 
 def test_threads_that_want_the_same_file_download_it_once(cache: DownloadCache) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from vss.clock import Clock
 from vss.config import ModelSettings
+from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef, resolve_file
 from vss.model_store.store import ModelStore
 
@@ -43,10 +44,11 @@ class StoreFinder:
     Args:
         settings: The store.
         clock: For how long the store's names hold.
+        metrics: Where downloads are counted.
     """
 
-    def __init__(self, settings: ModelSettings, clock: Clock) -> None:
-        self._store = ModelStore.of(settings)
+    def __init__(self, settings: ModelSettings, clock: Clock, metrics: Metrics | None = None) -> None:
+        self._store = ModelStore.of(settings, metrics=metrics)
         self._clock = clock
         self._names: frozenset[str] = frozenset()
         self._listed_s: float | None = None

@@ -129,7 +129,7 @@ class Serving:
         calls = model_threads(settings)
         return cls(
             settings,
-            finder=StoreFinder(settings, clock),
+            finder=StoreFinder(settings, clock, metrics),
             open_runner=lambda ref: Runner.load(ref, settings, metrics=metrics, threads=calls),
             loads=WorkThreads(1, name="load", limit_s=LOAD_LIMIT_S),
             calls=calls,

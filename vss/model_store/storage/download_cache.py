@@ -21,6 +21,7 @@ from typing import Final
 
 from vss.clock import Clock, Deadline, SystemClock
 from vss.errors import ConfigError, StoreUnavailable
+from vss.metrics import Metrics
 from vss.model_store.checksums import require_equal, sha256_of
 from vss.model_store.storage.faults import reaching
 
@@ -59,12 +60,16 @@ class DownloadCache:
         folder: Made when it is needed.
         max_bytes: That the files may take. What was handed out within the last minute stays, even beyond it.
         clock: Time.
+        metrics: Where it is counted.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, folder: Path, max_bytes: int, *, clock: Clock | None = None, metrics: Metrics | None = None
+    ) -> None:
         self.folder = folder.expanduser()
         self.max_bytes = max_bytes
         self._clock = clock or SystemClock()
+        self._metrics = metrics
 
     def file(self, wanted: Wanted, download: Callable[[Path], object]) -> Path:
         """The file, downloaded unless it is here.
@@ -85,16 +90,10 @@ class DownloadCache:
             )
         with self._writing(), self._locked(wanted.sha256):
             path = self.folder / wanted.sha256 / wanted.file_name
-            if not self._holds(path, wanted.sha256):
-                self._make_room(wanted)
-                partial = path.with_name(f"{_PARTIAL}-{wanted.file_name}")
-                path.parent.mkdir(exist_ok=True)
-                try:
-                    with reaching(wanted.where):
-                        download(partial)
-                    self._settle(partial, path, wanted)
-                finally:
-                    partial.unlink(missing_ok=True)
+            if self._holds(path, wanted.sha256):
+                self._count("cached")
+            else:
+                self._fetch(path, wanted, download)
             self._used(path.parent)
             return path
 
@@ -132,6 +131,27 @@ class DownloadCache:
         path.unlink()  # a disk's fault, or somebody's edit
         return False
 
+    def _fetch(self, path: Path, wanted: Wanted, download: Callable[[Path], object]) -> None:
+        held_bytes = self._make_room(wanted)
+        partial = path.with_name(f"{_PARTIAL}-{wanted.file_name}")
+        path.parent.mkdir(exist_ok=True)
+        try:
+            with reaching(wanted.where):
+                download(partial)
+            self._settle(partial, path, wanted)
+        except BaseException:
+            self._count("failed")
+            raise
+        finally:
+            partial.unlink(missing_ok=True)
+        self._count("fetched")
+        if self._metrics is not None:
+            self._metrics.download_cache_bytes.set(held_bytes + wanted.size_bytes)
+
+    def _count(self, result: str) -> None:
+        if self._metrics is not None:
+            self._metrics.model_downloads.labels(result).inc()
+
     def _settle(self, partial: Path, path: Path, wanted: Wanted) -> None:
         size_bytes = partial.stat().st_size
         if size_bytes != wanted.size_bytes:
@@ -149,8 +169,12 @@ class DownloadCache:
         now_ns = self._clock.now_ns()
         os.utime(entry, ns=(now_ns, now_ns))
 
-    def _make_room(self, wanted: Wanted) -> None:
-        """Removes the least recently used files until the wanted one fits; not those in use or just handed out."""
+    def _make_room(self, wanted: Wanted) -> int:
+        """Removes the least recently used files until the wanted one fits; not those in use or just handed out.
+
+        Returns:
+            Bytes that the others hold then.
+        """
         now_ns = self._clock.now_ns()
         for left in self.folder.glob(f"{_STAGING}*/{_HELD}"):
             # By a process that was killed; whoever adds now holds it, or takes it away itself.
@@ -165,7 +189,7 @@ class DownloadCache:
         held = sum(size_bytes for _, size_bytes, _ in entries)
         for used_ns, size_bytes, entry in entries:
             if held + wanted.size_bytes <= self.max_bytes or now_ns - used_ns < _SPARED_NS:
-                return
+                break
             with contextlib.ExitStack() as stack:
                 # The same lock may stand for both, and is then held already.
                 if _stripe(entry.name) != _stripe(wanted.sha256) and not stack.enter_context(
@@ -174,6 +198,7 @@ class DownloadCache:
                     continue
                 shutil.rmtree(entry, ignore_errors=True)
                 held -= size_bytes
+        return held
 
     @contextlib.contextmanager
     def _locked(self, sha256: str) -> Iterator[None]:
