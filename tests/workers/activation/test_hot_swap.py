@@ -63,14 +63,14 @@ def test_two_workers_swap_under_load_and_lose_nothing(rig: SwapRig, operator: Op
         rig.start_worker()
     rig.wait_joined()
     with rig.camera(fps=200) as sent:
-        rig.wait_working()
+        rig.wait_served_again()
         operator.wait_for(operator.activate("2"), "swapped", 2)
-        rig.wait_working()
+        rig.wait_served_again()
         # One that cannot be loaded leaves no trace in the events.
         operator.wait_for(operator.activate(add_unloadable(rig.store, rig.folder)), "refused", 2)
         operator.wait_for(operator.roll_back(), "swapped", 2)
         operator.wait_for(operator.activate("3"), "swapped", 2)
-        rig.wait_working()
+        rig.wait_served_again()
     rig.wait_served(rig.ends(), patience_s=60)
     events = rig.exactly_once(len(sent))
     for partition, served in versions(events).items():
