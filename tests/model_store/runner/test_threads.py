@@ -21,6 +21,7 @@ from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.runner import Runner
 from vss.model_store.runner.threads import WorkThreads
+from vss.model_store.tasks.detection.letterbox import InputBuffer
 from vss.testing import ManualClock
 
 WAIT_S = 60.0
@@ -272,6 +273,43 @@ def test_a_picture_whose_decoding_hangs_times_out_alone(monkeypatch: pytest.Monk
     go.set()
     until(lambda: not rig.threads._lost)
     assert isinstance(hung.exception(0), InferenceTimedOut)
+    rig.close()
+
+
+def test_room_that_a_lost_thread_may_still_write_to_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rig = StuckRig(monkeypatch, tmp_path)
+    started, go, back = threading.Event(), threading.Event(), threading.Event()
+    write = InputBuffer.write
+    used: list[InputBuffer] = []
+    unsafe: list[InputBuffer] = []
+
+    def hang_on_white(buffer: InputBuffer, slot: int, image: Image, source_wh: tuple[int, int]) -> None:
+        used.append(buffer)
+        if image[0, 0, 0]:
+            unsafe.append(buffer)
+            started.set()
+            assert go.wait(WAIT_S)
+        write(buffer, slot, image, source_wh)
+        if image[0, 0, 0]:
+            back.set()
+
+    monkeypatch.setattr(InputBuffer, "write", hang_on_white)
+    white = picture(lambda _: np.full((SIDE, SIDE, 3), 255, np.uint8))
+    hung, other, *_ = rig.runner.submit([white, picture(), picture(), picture()])
+    assert started.wait(WAIT_S)
+    until(lambda: rig.threads._queue.empty() and sum(w.work is not None for w in rig.threads._workers) == 1)
+    rig.pass_time()
+    assert isinstance(hung.exception(WAIT_S), InferenceTimedOut)
+    assert other.result(WAIT_S).value
+    used.clear()
+    for _ in range(6):
+        assert all(future.result(WAIT_S) for future in rig.runner.submit([picture() for _ in range(8)]))
+    assert len(used) == 48
+    assert unsafe[0] not in used
+    go.set()
+    assert back.wait(WAIT_S)
     rig.close()
 
 

@@ -105,6 +105,18 @@ def test_records_at_work_in_a_candidate_that_goes_are_answered_by_it(rig: Rig) -
     assert candidate.closed
 
 
+def test_late_answers_of_a_candidate_end_no_other_activation(rig: Rig) -> None:
+    breaches: list[Breach] = []
+    rig.serving.on_breach = breaches.append
+    rig.serving.apply(canary(100), given_up=False)  # type: ignore[arg-type]
+    rig.serving.submit([request(f"late-{i}") for i in range(30)])
+    rig.serving.apply(activation("gate", "3", stable="2"), given_up=False)
+    rig.store.runner("gate@2").finish(error=InferenceFailed("x"))
+    assert breaches == []
+    assert set(versions(rig).values()) == {"3"}
+    assert rig.store.open_now() == ["gate@3"]
+
+
 def test_an_activation_that_was_judged_here_is_not_tried_again(rig: Rig) -> None:
     breaches: list[Breach] = []
     rig.serving.on_breach = breaches.append
@@ -135,7 +147,7 @@ def test_bad_pictures_are_no_fault_of_the_candidate(rig: Rig) -> None:
 
 
 def test_the_version_before_stays_loaded_until_the_new_one_has_kept_its_limits_for_long(rig: Rig) -> None:
-    rig.serving.apply(canary(100), given_up=False)  # type: ignore[arg-type]
+    assert rig.serving.apply(canary(100), given_up=False).result(0).serving == "2"  # type: ignore[arg-type]
     ask_candidate(rig, 199)
     assert rig.store.open_now() == ["gate@1", "gate@2"]
     ask_candidate(rig, 1)
@@ -159,6 +171,27 @@ def test_a_canary_that_cannot_be_loaded_is_refused_and_stable_serves_all(rig: Ri
     assert (result.swapped, result.serving, result.reason) == (False, "1", "not what was stored")
     assert set(versions(rig).values()) == {"1"}
     assert rig.store.open_now() == ["gate@1"]
+
+
+def test_a_version_that_does_not_fit_beside_the_one_that_serves_is_refused() -> None:
+    rig = make_rig({"gate": ["1", "2"]}, max_loaded=1)
+    rig.serving.serve("gate@1", "detection")
+    rig.serving.apply(activation("gate", "1"), given_up=False)
+    rig.serving.serve("gate", "detection")
+    result = rig.serving.apply(activation("gate", "2", stable="1"), given_up=False).result(0)
+    assert (result.swapped, result.serving) == (False, "1")
+    assert "1 models are held, as many as may be" in result.reason
+    assert len(rig.store.runners) == 1
+    assert rig.store.open_now() == ["gate@1"]
+
+
+def test_a_canary_does_not_unload_its_own_stable_version_at_the_start() -> None:
+    rig = make_rig({"gate": ["1", "2"]}, max_loaded=1)
+    rig.serving.apply(canary(50), given_up=False)  # type: ignore[arg-type]
+    result = rig.serving.serve("gate", "detection")
+    assert (result.swapped, result.serving) == (False, "1")
+    assert set(versions(rig).values()) == {"1"}
+    assert len(rig.store.runners) == 1
 
 
 def test_a_worker_that_starts_during_a_canary_loads_both(tmp_path: Path) -> None:

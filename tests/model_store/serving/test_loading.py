@@ -178,6 +178,20 @@ def test_the_default_comes_back_by_itself_and_says_what_keeps_it_away(tmp_path: 
     assert isinstance(future.exception(0), ModelError)
 
 
+def test_a_model_that_comes_back_is_held_for_each_record_that_waited() -> None:
+    rig = make_rig({"a": ["1"], "b": ["1"]}, max_loaded=1)
+    rig.serving.serve("a", "detection")
+    ask(rig, "b")
+    futures = rig.serving.submit([request() for _ in range(3)])
+    rig.store.runner("a@1").finish(count=2)
+    [shut_out] = rig.serving.submit([request(model="b")])
+    assert isinstance(shut_out.exception(0), UnknownModel), "one record is still at work in a"
+    rig.store.finish_all()
+    assert [future.result(0).name for future in futures] == ["a"] * 3
+    rig.clock.advance(60)
+    ask(rig, "b")
+
+
 def test_an_estimate_follows_the_file_and_the_input(tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"x" * 1000)
