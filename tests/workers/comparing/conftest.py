@@ -27,7 +27,8 @@ class FrameLog:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.topic = FRAMES.name(kafka.topic_prefix)
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+        # Silent, for it outlives the broker.
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
         self._written: dict[int, int] = {}
 
     def write(self, values: Sequence[bytes], *, partition: int = 0, camera: str = "gate") -> None:
