@@ -140,7 +140,7 @@ def test_a_device_becomes_the_providers_that_serve_it(
 ) -> None:
     runtime = FakeRuntime(available, asked)
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    settings = ModelSettings(device=device, download_cache=tmp_path / "models")  # type: ignore[arg-type]
+    settings = ModelSettings(device=device, download_cache=tmp_path / "models")
     model = OnnxModel(write_model(tmp_path / "m.onnx", OUTPUT), settings)
     assert runtime.asked == asked
     assert model.on_cpu == (asked == [CPU])

@@ -67,8 +67,9 @@ class Worker:
         return events
 
     def _inferences(self) -> int:
-        samples = self.opened.metrics.inference_requests.collect()[0].samples
-        return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+        families = self.opened.metrics.inference_requests.collect()
+        samples = [sample for family in families for sample in family.samples if sample.name.endswith("_total")]
+        return int(sum(sample.value for sample in samples))
 
 
 @pytest.fixture
