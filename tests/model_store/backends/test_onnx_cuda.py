@@ -109,6 +109,7 @@ def test_a_model_on_a_gpu_answers_as_on_the_cpu(file: Path, pretend_cuda: Preten
     assert (model.on_cpu, model.providers[0]) == (False, "CUDAExecutionProvider")
     batch = pictures(3)
     assert_equal(model.run(batch), plain.run(None, {"images": batch}))
+    assert pretend_cuda[0].plain_runs == 1, "one to hold bound ones against"
     model.close()
     model.close()
     assert pretend_cuda[1].pinned == set()
@@ -161,6 +162,19 @@ def test_a_replay_that_says_something_else_is_not_used(file: Path, pretend_cuda:
     batch = pictures(2)
     assert_equal(model.run(batch), plain.run(None, {"images": batch}))
     assert not model.uses_graphs
+    model.close()
+
+
+def test_a_runtime_that_copies_a_place_once_and_for_all_is_run_without_bindings(
+    file: Path, pretend_cuda: Pretend
+) -> None:
+    runtime, _ = pretend_cuda
+    runtime.stale_inputs = True
+    model, plain = OnnxModel(file), onnxruntime.InferenceSession(str(file))
+    for _ in range(2):
+        batch = pictures(2)
+        assert_equal(model.run(batch), plain.run(None, {"images": batch}))
+    assert runtime.plain_runs == 3, "one to find out"
     model.close()
 
 

@@ -17,7 +17,7 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelNotFound, ModelUnsupported
 from vss.model_store.backends.device_memory import DeviceMemory, open_cuda_memory
 from vss.model_store.backends.model import Interrupt
-from vss.model_store.backends.onnx_cuda import GATE, DeviceCalls, GraphsUnusable
+from vss.model_store.backends.onnx_cuda import GATE, BindingsUnusable, DeviceCalls, GraphsUnusable
 from vss.model_store.backends.onnx_providers import (
     CPU,
     CUDA,
@@ -143,6 +143,9 @@ class OnnxModel:
                 if self.uses_graphs:
                     self._reopen(graphs=False)
             return self._run_on_device(batch, interrupt)
+        except BindingsUnusable:
+            self._unbind()
+            return self.run(batch, interrupt)
         if self._free_bytes and self._memory is not None:
             held = self._free_bytes - self._memory.free_bytes()
             self._free_bytes = 0
