@@ -149,7 +149,8 @@ class ModelLoader:
         except BaseException:
             runner.close()
             raise
-        self._loaded.add(LoadedModel(found, runner, ref, needed_bytes, identity))
+        held_bytes = estimated_bytes(ref, on_accelerator=self._on_accelerator, input_wh=runner.task.input_wh)
+        self._loaded.add(LoadedModel(found, runner, ref, held_bytes, identity))
         took_s = self._clock.monotonic() - started_s
         self._metrics.model_load_seconds.labels(found.name).observe(took_s)
         self._metrics.model_loads.labels(found.name, "ok").inc()
@@ -158,7 +159,7 @@ class ModelLoader:
             model=found.name,
             version=found.version,
             seconds=round(took_s, 3),
-            held_mb=needed_bytes >> 20,
+            held_mb=held_bytes >> 20,
             **runner.task.facts,
         )
         return found
