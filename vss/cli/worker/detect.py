@@ -39,10 +39,13 @@ def detect(
     """
     from vss.errors import ConfigError
     from vss.workers.pictures.kinds import DETECT
+    from vss.workers.pictures.known_classes import check_classes_of
     from vss.workers.programs import run_pictures
 
     if then is None and then_classes is not None:
         raise ConfigError("--then-classes without --then", fix="name the classifier with --then")
+    if then_classes is not None:
+        check_classes_of(spec, settings.model, then_classes)
     run_pictures(
         with_worker_flags(settings, **flags),
         DETECT,

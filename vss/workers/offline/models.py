@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from vss.config import ModelSettings
@@ -13,6 +12,7 @@ from vss.model_store.serving.requests import Server
 from vss.model_store.serving.single import SingleModel
 from vss.workers.pictures.cascade import Cascade
 from vss.workers.pictures.kinds import CLASSIFY, DETECT
+from vss.workers.pictures.known_classes import check_classes
 
 
 def open_models(
@@ -54,15 +54,3 @@ def open_models(
         first.close()
         raise
     return task, Cascade(SingleModel(first), SingleModel(second), classes=then_classes)
-
-
-def check_classes(wanted: Sequence[str], labels: Sequence[str]) -> None:
-    """Checks that a detector knows the classes that are to be looked at.
-
-    Raises:
-        ConfigError: It does not know one; names the nearest.
-    """
-    for name in wanted:
-        if labels and name not in labels:
-            near = difflib.get_close_matches(name, labels, n=1, cutoff=0.0)
-            raise ConfigError(f"the detector knows no class {name!r}", fix=f"did you mean {', '.join(near)}?")
