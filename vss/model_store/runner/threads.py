@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
@@ -19,7 +20,8 @@ from vss.clock import Clock, SystemClock
 
 DEFAULT_LIMIT_S: Final = 30.0
 MAX_LOST: Final = 4
-_JOIN_S: Final = 5.0
+# What is still under way then is left behind: its records are read again, and the process ends.
+_CLOSE_S: Final = 3.0
 
 
 class Work(Protocol):
@@ -174,9 +176,10 @@ class WorkThreads:
             self._stop.set()
         for work in waiting:
             work.drop()
+        leave_by_s = time.monotonic() + _CLOSE_S
         for thread in (self._watchdog, *(worker.thread for worker in workers)):
             if thread is not None and thread is not threading.current_thread():
-                thread.join(_JOIN_S)
+                thread.join(max(0.0, leave_by_s - time.monotonic()))
 
     def _drained(self) -> list[Work]:
         waiting: list[Work] = []

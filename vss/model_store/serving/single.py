@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.runner import Runner
+from vss.model_store.serving.promise import ServedFuture, end_cancelled, fail, settle
 from vss.model_store.serving.requests import Request, Served
 
 
@@ -30,25 +32,15 @@ class SingleModel:
         self._runner.close()
 
     def _served(self, answer: Future[Answer[Any]]) -> Future[Served[Any]]:
-        served = _Follower(answer)
-        answer.add_done_callback(lambda _: self._hand_on(answer, served))
+        served = ServedFuture()
+        served.followed = answer
+        answer.add_done_callback(partial(self._hand_on, served))
         return served
 
-    def _hand_on(self, answer: Future[Answer[Any]], served: Future[Served[Any]]) -> None:
+    def _hand_on(self, served: ServedFuture, answer: Future[Answer[Any]]) -> None:
         if answer.cancelled():
-            served.set_running_or_notify_cancel()
+            end_cancelled(served)
         elif (error := answer.exception()) is not None:
-            served.set_exception(error)
+            fail(served, error)
         else:
-            served.set_result(Served(answer.result(), self._runner.name, self._runner.version))
-
-
-class _Follower(Future[Served[Any]]):
-    """Cancelled with what it follows."""
-
-    def __init__(self, followed: Future[Answer[Any]]) -> None:
-        super().__init__()
-        self._followed = followed
-
-    def cancel(self) -> bool:
-        return self._followed.cancel() and super().cancel()
+            settle(served, Served(answer.result(), self._runner.name, self._runner.version))
