@@ -6,6 +6,7 @@ import builtins
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -15,8 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.model_store.classification.tiny_classifier import write_classifier
 from tests.model_store.detection.tiny_models import write_model, yolov8_output
+from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt
 from vss.model_store.backends.onnx_features import POOLED, with_features
+from vss.model_store.resolve import resolve_file
+from vss.model_store.runner.runner import Runner
 
 PICTURES = np.random.default_rng(3).random((2, 3, 32, 32), np.float32)
 
@@ -125,7 +129,17 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "vss-fleet[features]" in raised.value.fix
 
 
-def test_pooled_of_a_real_detector_has_a_vector_a_picture(shared_data: Path) -> None:
-    source = with_features(shared_data / "models" / "yolov8n.onnx", POOLED)
-    outputs = run(source, np.zeros((1, 3, 640, 640), np.float32))
-    assert [output.shape for output in outputs] == [(1, 84, 8400), (1, 256, 20, 20)]
+def test_a_real_detector_finds_the_same_with_an_embedding_beside_it(shared_data: Path) -> None:
+    ref = resolve_file(shared_data / "models" / "yolov8n.onnx")
+    picture = cv2.imread(str(min((shared_data / "coco128" / "images").rglob("*.jpg"))))
+    assert picture is not None
+    plain, with_embedding = (
+        Runner.load(ref, ModelSettings(device="cpu", threads=1, features=features)) for features in (None, POOLED)
+    )
+    [before], [after] = plain.run([picture.astype(np.uint8)]), with_embedding.run([picture.astype(np.uint8)])
+    assert before.value
+    assert (before.value, before.embedding) == (after.value, None)
+    assert after.embedding is not None
+    assert after.embedding.shape == (256,)
+    plain.close()
+    with_embedding.close()
