@@ -13,7 +13,9 @@ from tests.workers.activation.conftest import Operator, Worker
 from tests.workers.activation.versions import add_good, add_unloadable
 from vss.cli.main import cli
 from vss.errors import ConfigError, ModelNotFound, VssError
+from vss.model_store.resolve import ModelRef
 from vss.streams.activation_log import read_activations
+from vss.workers.activation.operator import prepare_activation
 
 Vss = Callable[..., Result]
 
@@ -81,6 +83,20 @@ def test_what_cannot_hold_is_refused_before_anything_is_written(
     assert isinstance(result.exception, VssError)
     assert result.exception.fix
     assert read_activations(operator.kafka) == {}
+
+
+def test_what_was_compared_with_another_version_than_serves_now_is_not_activated(vss: Vss, operator: Operator) -> None:
+    operator.activate("1")
+    asked: list[str | None] = []
+
+    def slow_gate(ref: ModelRef, serving: str | None) -> None:
+        asked.append(serving)
+        operator.activate("2")
+
+    with pytest.raises(ConfigError, match="gate@2 was activated while gate@2 was compared with 1"):
+        prepare_activation(operator.settings, "gate", "2", gate=slow_gate)
+    assert asked == ["1"]
+    assert prepare_activation(operator.settings, "gate", "1", gate=lambda *_: None).activation.history == ("2",)
 
 
 def test_waiting_shows_what_the_workers_say(

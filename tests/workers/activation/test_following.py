@@ -139,9 +139,12 @@ def test_a_change_that_comes_while_a_worker_starts_waits_for_what_held_before(
     log.activation(activation("y1", name="yard", version="7"))
     log.activation(activation("a1", version="1", history=()))
     serving.slow_s = 1.0
-    late = threading.Thread(
-        target=lambda: (wait_until(lambda: following._states != {}), log.activation(activation("a2", version="2")))
-    )
+
+    def activate_late() -> None:
+        wait_until(lambda: following._states != {})
+        log.activation(activation("a2", version="2"))
+
+    late = threading.Thread(target=activate_late)
     late.start()
     with following:
         late.join()

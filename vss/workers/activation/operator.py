@@ -77,7 +77,17 @@ def prepare_activation(
     )
     activation = next_activation(state, order)
     if gate is not None:
-        gate(ref, state.serving if state is not None else None)
+        asked = state.serving if state is not None else None
+        gate(ref, asked)
+        # That may have taken minutes, in which somebody else may have activated something.
+        state = read_activations(settings.kafka).get(name)
+        serving = state.serving if state is not None else None
+        if serving != asked:
+            raise ConfigError(
+                f"{name}@{serving} was activated while {name}@{order.version} was compared with {asked or 'nothing'}",
+                fix="compare it with what serves now: run the same command again",
+            )
+        activation = next_activation(state, order)
     return Change(state, activation)
 
 
