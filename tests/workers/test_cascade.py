@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -216,6 +217,33 @@ def test_a_frame_is_decoded_once_at_its_full_size_and_crops_are_cut_from_it() ->
     assert sizes == [(100, 80)]
     left, top, right, bottom = crop_of((50, 40, 70, 60), 100, 80)
     np.testing.assert_array_equal(shown[1], pixels[top:bottom, left:right])
+
+
+@pytest.mark.parametrize(
+    ("bbox", "gone"), [((10, 10, 30, 30), True), ((0, 0, 100, 80), False)], ids=["small", "all of it"]
+)
+def test_of_a_frame_that_waits_for_its_neighbours_the_crops_are_kept_where_they_are_smaller(
+    bbox: tuple[float, float, float, float], gone: bool
+) -> None:
+    alive: list[weakref.ref[Image]] = []
+
+    def load(_at_least: tuple[int, int]) -> Image:
+        pixels = np.zeros((80, 100, 3), np.uint8)
+        alive.append(weakref.ref(pixels))
+        return pixels
+
+    detector, classifier = FakeServer(), FakeServer(lambda request: said(str(request.picture.load((1, 1)).shape)))
+    futures = Cascade(detector, classifier).submit([frame(load=load), frame(load=load), frame()])
+    for request in detector.batches[0][:2]:
+        request.picture.load((8, 8))
+    settle(detector.futures[0], (thing(bbox=bbox), thing(bbox=bbox)))
+    settle(detector.futures[1], ())
+    assert (alive[0]() is None) is gone
+    assert alive[1]() is None
+    settle(detector.futures[2], ())
+    assert results(futures)[0][0].classification is not None
+    assert len(alive) == 2
+    assert alive[0]() is None
 
 
 @pytest.mark.parametrize("content", [b"jpeg", None])

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 from vss.model_store.serving.requests import Request, Served, Server
 from vss.schemas.events import DetectedObject, ObjectClassification
-from vss.workers.pictures.crops import content_of, crop_of, cropped
+from vss.workers.pictures.crops import content_of, crop_of, cut
 from vss.workers.pictures.events import rounded
 from vss.workers.pictures.kept import KeptPicture
 
@@ -58,6 +59,9 @@ class _Frame:
 
     Attributes:
         future: Of both; cancelled with what is under way for it.
+        chosen: Which of its objects are looked at.
+        crops: What the second model is asked for them.
+        said: What it says of them, some day.
     """
 
     def __init__(self, request: Request, kept: KeptPicture, found: Future[Served[Any]]) -> None:
@@ -65,28 +69,29 @@ class _Frame:
         self.found = found
         self.future: Future[Served[Any]] = _Both(self)
         self.chosen: list[int] = []
+        self.crops: list[Request] = []
         self.said: list[Future[Served[Any]]] = []
-        self._kept: KeptPicture | None = kept
+        self._kept = kept
         self._started_s = 0.0
         self._lock = threading.Lock()
         self._ended = False
 
-    def choose(self, classes: frozenset[str] | None) -> list[Request]:
-        """The crops that are to be looked at; none of a frame that is finished, as it is then."""
+    def choose(self, classes: frozenset[str] | None) -> None:
+        """Says which crops are to be looked at; a frame that has none is finished."""
         self._started_s = perf_counter()
         if self.found.cancelled() or self.future.cancelled():
             self.future.cancel()
             self.finish(CancelledError())
-            return []
+            return
         if (error := self.found.exception()) is not None:
             self.finish(error)
-            return []
+            return
         answer = self.found.result().answer
         self.chosen = [i for i, one in enumerate(answer.value) if classes is None or one.class_ in classes]
-        if not self.chosen:
+        if self.chosen:
+            self.crops = self._cut([answer.value[i] for i in self.chosen], answer.width, answer.height)
+        else:
             self.finish(self.found.result())
-            return []
-        return [self._crop(answer.value[i], answer.width, answer.height) for i in self.chosen]
 
     def follow(self, said: list[Future[Served[Any]]]) -> None:
         """What the second model says of each crop, some day."""
@@ -112,7 +117,8 @@ class _Frame:
             if self._ended:
                 return
             self._ended = True
-        self._kept = None
+        self.crops = []
+        self._kept.drop()
         if not self.future.set_running_or_notify_cancel():
             return
         if isinstance(result, BaseException):
@@ -125,15 +131,18 @@ class _Frame:
         for future in (self.found, *self.said):
             future.cancel()
 
-    def _crop(self, one: DetectedObject, width: int, height: int) -> Request:
-        assert self._kept is not None  # noqa: S101 - it goes when the frame is finished
-        crop, content = crop_of(one.bbox, width, height), self.request.content
-        return Request(
-            picture=cropped(self._kept, crop),
-            key=self.request.key,
-            task=_TASK,
-            content=content_of(content, crop) if content is not None else None,
-        )
+    def _cut(self, objects: Sequence[DetectedObject], width: int, height: int) -> list[Request]:
+        request = self.request
+        crops = [crop_of(one.bbox, width, height) for one in objects]
+        return [
+            Request(
+                picture=picture,
+                key=request.key,
+                task=_TASK,
+                content=content_of(request.content, crop) if request.content is not None else None,
+            )
+            for picture, crop in zip(cut(self._kept, crops), crops, strict=True)
+        ]
 
     def _combine(self) -> None:
         try:
@@ -162,26 +171,29 @@ class _Batch:
 
     def start(self) -> None:
         for frame in self._frames:
-            frame.found.add_done_callback(self._count)
+            frame.found.add_done_callback(partial(self._found, frame))
 
-    def _count(self, _: Future[Served[Any]]) -> None:
+    def _found(self, frame: _Frame, _: Future[Served[Any]]) -> None:
+        # Here and not when all are through: what is not needed of a frame's pixels goes at once.
+        try:
+            frame.choose(self._classes)
+        except BaseException as error:  # whatever it is, the frame must not wait for ever
+            frame.finish(error)
         with self._lock:
             self._left -= 1
             last = self._left == 0
         if last:
-            try:
-                self._classify()
-            except BaseException as error:  # whatever it is, no frame must wait for ever
-                for frame in self._frames:
-                    frame.finish(error)
+            self._classify()
 
     def _classify(self) -> None:
-        wanted = [(frame, frame.choose(self._classes)) for frame in self._frames]
-        crops = [crop for _, of_frame in wanted for crop in of_frame]
-        said = iter(self._classifier.submit(crops) if crops else [])
-        for frame, of_frame in wanted:
-            if of_frame:
-                frame.follow([next(said) for _ in of_frame])
+        frames = [frame for frame in self._frames if frame.crops]
+        try:
+            said = iter(self._classifier.submit([crop for frame in frames for crop in frame.crops]) if frames else [])
+            for frame in frames:
+                frame.follow([next(said) for _ in frame.chosen])
+        except BaseException as error:  # whatever it is, no frame must wait for ever
+            for frame in frames:
+                frame.finish(error)
 
 
 class _Both(Future[Served[Any]]):

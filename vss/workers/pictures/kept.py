@@ -39,3 +39,8 @@ class KeptPicture:
             if self.image is None:
                 self.image = self._picture.load((self._picture.width, self._picture.height))
             return self.image
+
+    def drop(self) -> None:
+        """Frees the pixels; whoever asks again has them loaded again."""
+        with self._lock:
+            self.image = None
