@@ -13,12 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.model_store.backends.pretend_cuda import PretendMemory, PretendRuntime
+from tests.model_store.classification.tiny_classifier import write_classifier
 from tests.model_store.detection.tiny_models import SIDE, load, write_model, yolov8_output
 from vss.config import ModelSettings
 from vss.model_store.backends.device_memory import HostMemory
 from vss.model_store.backends.model import Interrupt
 from vss.model_store.backends.onnx import OnnxModel
 from vss.model_store.backends.onnx_cuda import BATCH_SIZES, DeviceCalls
+from vss.model_store.resolve import resolve_file
+from vss.model_store.runner.runner import Runner
 
 OUTPUT = yolov8_output((32, 32, 16, 8, 1, 0.5))
 Pretend = tuple[PretendRuntime, PretendMemory]
@@ -193,6 +196,22 @@ def test_a_detector_on_a_gpu_sends_bytes_and_finds_the_same(shared_data: Path, p
     on_cpu.close()
     on_gpu.close()
     assert memory.pinned == set()
+
+
+def test_a_classifier_on_a_gpu_sends_bytes_and_says_the_same(tmp_path: Path, pretend_cuda: Pretend) -> None:
+    _, memory = pretend_cuda
+    (tmp_path / "m.yaml").write_text("task: classification\n")
+    ref = resolve_file(write_classifier(tmp_path / "m.onnx"))
+    on_cpu, on_gpu = (Runner.load(ref, ModelSettings.model_validate({"device": d})) for d in ("cpu", "auto"))
+    images = [RNG.integers(0, 256, (50, 70, 3), np.uint8) for _ in range(3)]
+    memory.uploaded_bytes = 0
+    found = [answer.value for answer in on_gpu.run(images)]
+    assert memory.uploaded_bytes == 3 * 32 * 32 * 3
+    for one, answer in zip(found, on_cpu.run(images), strict=True):
+        assert [p.class_ for p in one] == [p.class_ for p in answer.value]
+        assert [p.confidence for p in one] == pytest.approx([p.confidence for p in answer.value], abs=1e-4)
+    on_cpu.close()
+    on_gpu.close()
 
 
 def test_without_the_package_onnx_floats_are_sent(

@@ -14,7 +14,8 @@ from vss.config import Limits
 from vss.errors import ConfigError
 from vss.model_store.manifest import InputSpec
 from vss.model_store.tasks.classification.crop import centre_crop
-from vss.model_store.tasks.classification.inputs import ClassificationInputs, Preparation
+from vss.model_store.tasks.classification.cutter import Preparation
+from vss.model_store.tasks.classification.inputs import ClassificationInputs
 from vss.schemas.frame import FrameHeader
 
 LEVEL = 1 / 255 / 0.224

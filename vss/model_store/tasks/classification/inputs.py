@@ -7,36 +7,12 @@ and the formula as it is written 1.7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vss.codecs.images import Image
-from vss.model_store.tasks.classification.crop import CentreCrop
-from vss.model_store.tasks.classification.scaling import Scaler
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How pictures become a classifier's input.
-
-    Attributes:
-        crop: How they are scaled and cut.
-        rgb: Channels in the order red, green, blue; else as they come: blue, green, red.
-        scale: What 0..255 is multiplied by.
-        mean: Taken off each channel then, in the order of the input's channels.
-        std: Divides each channel then.
-        bicubic: Whether scaling is bicubic; bilinear otherwise.
-    """
-
-    crop: CentreCrop
-    rgb: bool
-    scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    bicubic: bool
+from vss.model_store.tasks.classification.cutter import Cutter, Preparation
 
 
 class ClassificationInputs:
@@ -62,36 +38,18 @@ class ClassificationInputs:
 
 
 class _Slot:
-    """One input. What scales is kept for pictures of the same size, as a camera's are."""
+    """One input."""
 
     def __init__(self, preparation: Preparation, input_: NDArray[np.float32]) -> None:
-        self._preparation = preparation
         # Pictures are blue, green, red: for each of their planes the input's, its factor and what is added.
         self._targets = [
-            (input_[c], preparation.scale / preparation.std[c], -preparation.mean[c] / preparation.std[c])
+            (input_[c], preparation.factors[c], preparation.offsets[c])
             for c in ((2, 1, 0) if preparation.rgb else (0, 1, 2))
         ]
         self._planes = [np.empty(input_.shape[1:], np.uint8) for _ in range(3)]
-        self._of: tuple[tuple[int, ...], tuple[int, int]] | None = None
-        self._scaler: Scaler
-        self._cut: tuple[slice, slice]
+        self._cutter = Cutter(preparation)
 
     def write(self, image: Image, source_wh: tuple[int, int]) -> None:
-        if self._of != (image.shape, source_wh):
-            self._fit(image, source_wh)
-        cv2.split(self._scaler.scale(image)[self._cut], self._planes)
+        cv2.split(self._cutter.cut(image, source_wh), self._planes)
         for plane, (target, factor, added) in zip(self._planes, self._targets, strict=True):
             cv2.addWeighted(plane, factor, plane, 0.0, added, dst=target, dtype=cv2.CV_32F)
-
-    def _fit(self, image: Image, source_wh: tuple[int, int]) -> None:
-        crop = self._preparation.crop
-        place = crop.place(*source_wh)
-        right, bottom = place.left + crop.width, place.top + crop.height
-        self._scaler = Scaler(
-            (image.shape[1], image.shape[0]),
-            (place.width, place.height),
-            needed=(place.left, place.top, right, bottom),
-            bicubic=self._preparation.bicubic,
-        )
-        self._cut = slice(place.top, bottom), slice(place.left, right)
-        self._of = image.shape, source_wh

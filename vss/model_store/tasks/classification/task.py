@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelUnsupported
 from vss.model_store.backends.model import Model
+from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.classification.crop import centre_crop
-from vss.model_store.tasks.classification.inputs import ClassificationInputs, Preparation
+from vss.model_store.tasks.classification.cutter import Preparation
+from vss.model_store.tasks.classification.inputs import ClassificationInputs
+from vss.model_store.tasks.classification.pixels import ClassificationPixels
 from vss.model_store.tasks.classification.predictions import PredictionMaker, are_probabilities
 from vss.model_store.tasks.metadata import labels_in
 from vss.model_store.tasks.picture_input import picture_wh
-from vss.model_store.tasks.task import TaskKind
+from vss.model_store.tasks.task import Inputs, TaskKind
 from vss.schemas.events import ClassPrediction
 
 Predictions = tuple[ClassPrediction, ...]
@@ -39,22 +42,31 @@ class ClassificationTask:
 
     result_type: Any = Predictions
 
-    def __init__(self, preparation: Preparation, maker: PredictionMaker, labels: tuple[str, ...], output: str) -> None:
+    def __init__(
+        self,
+        preparation: Preparation,
+        maker: PredictionMaker,
+        labels: tuple[str, ...],
+        output: str,
+        *,
+        takes_pixels: bool = False,
+    ) -> None:
         self.preparation = preparation
         crop = preparation.crop
         self.labels = labels
         self.input_wh = (crop.width, crop.height)
         self.facts: Mapping[str, str] = {"output": output, "resize": str(crop.resize)}
         self._maker = maker
+        self._inputs = ClassificationPixels if takes_pixels else ClassificationInputs
 
     def decode_wh(self, width: int, height: int) -> tuple[int, int]:
         """See `PictureTask.decode_wh`."""
         place = self.preparation.crop.place(width, height)
         return place.width, place.height
 
-    def inputs(self, slots: int) -> ClassificationInputs:
+    def inputs(self, slots: int) -> Inputs:
         """See `PictureTask.inputs`."""
-        return ClassificationInputs(self.preparation, slots)
+        return self._inputs(self.preparation, slots)
 
     def result(self, outputs: Sequence[NDArray[Any]], width: int, height: int) -> Predictions:
         """The most confident classes of a picture, the first first."""
@@ -79,7 +91,9 @@ def load_classification(ref: ModelRef, model: Model, settings: ModelSettings) ->
     if output == "auto":
         output = "probabilities" if are_probabilities(probe) else "logits"
     maker = PredictionMaker(labels, logits=output == "logits", top_k=settings.top_k)
-    return ClassificationTask(_preparation(ref, model, width, height), maker, labels, output)
+    preparation = _preparation(ref, model, width, height)
+    scaling = PixelScaling(preparation.rgb, preparation.factors, preparation.offsets)
+    return ClassificationTask(preparation, maker, labels, output, takes_pixels=fuse_pixels(model, scaling))
 
 
 CLASSIFICATION: Final = TaskKind("classification", load_classification)
