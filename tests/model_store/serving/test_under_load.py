@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.model_store.serving.real_models import activation, add_model, request, serving_of
 from vss.metrics import Metrics
+from vss.model_store.serving.serving import Breach
 from vss.schemas.models import ServingLimits
 
 WAIT_S = 60
@@ -77,7 +78,12 @@ def test_a_candidate_that_is_too_slow_is_left_by_itself(tmp_path: Path) -> None:
     serving = serving_of(tmp_path)
     told: list[str] = []
     done = threading.Event()
-    serving.on_breach = lambda breach: (told.append(breach.reason), done.set())  # type: ignore[func-returns-value]
+
+    def tell(breach: Breach) -> None:
+        told.append(breach.reason)
+        done.set()
+
+    serving.on_breach = tell
     serving.apply(activation("gate", "1"), given_up=False)
     serving.serve("gate", "detection")
     impossible = ServingLimits(max_p95_ms=0.000001, min_requests=5)
