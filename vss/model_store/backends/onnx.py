@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,8 +165,7 @@ class OnnxModel:
             self._memory = open_cuda_memory()
             self._free_bytes = self._memory.free_bytes() if self._memory is not None else 0
         try:
-            # It prints what it does not find, and a command's output is for its reader.
-            with GATE.load(), contextlib.redirect_stdout(sys.stderr):
+            with GATE.load(), contextlib.nullcontext() if wanted[0] == CPU else _prints_on_stderr():
                 session = ort.InferenceSession(
                     self._source, options, providers=with_options(wanted, self._settings, graphs=graphs)
                 )
@@ -228,8 +227,13 @@ def _source(file: Path, settings: ModelSettings) -> str | bytes:
 def _preload(ort: Any) -> None:
     """Lets ONNX Runtime find the CUDA libraries that pip has installed; versions before 1.21 look on the system."""
     if (preload := getattr(ort, "preload_dlls", None)) is not None:
-        with contextlib.redirect_stdout(sys.stderr):
+        with _prints_on_stderr():
             preload()
+
+
+def _prints_on_stderr() -> contextlib.redirect_stdout[TextIO]:
+    """ONNX Runtime prints which of an accelerator's libraries it does not find; a command's output is for its reader."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _unsupported(message: str) -> ModelUnsupported:

@@ -212,7 +212,6 @@ class DeviceCalls:
             options.add_run_config_entry(_GRAPH_ID, str(bound.graph_id))
         if bound.outputs is None:
             # Bound anew: else the outputs of the last call are places for those of this one.
-            bound.binding.clear_binding_outputs()
             for name in self._outputs:
                 bound.binding.bind_output(name, self._memory.name, 0)
         self._session.run_with_iobinding(bound.binding, options)
