@@ -232,7 +232,7 @@ def _preload(ort: Any) -> None:
 
 
 def _prints_on_stderr() -> contextlib.redirect_stdout[TextIO]:
-    """ONNX Runtime prints which of an accelerator's libraries it does not find; a command's output is for its reader."""
+    """ONNX Runtime prints which libraries it does not find, and a command's output is for its reader."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
