@@ -117,6 +117,15 @@ def test_late_answers_of_a_candidate_end_no_other_activation(rig: Rig) -> None:
     assert rig.store.open_now() == ["gate@3"]
 
 
+def test_a_candidate_that_goes_while_another_version_loads_leaves_nothing_behind(rig: Rig) -> None:
+    rig.serving.apply(canary(100), given_up=False)  # type: ignore[arg-type]
+    rig.store.broken["gate@3"] = RuntimeError("no kernel")
+    rig.store.meanwhile = lambda: ask_candidate(rig, 20, error=InferenceFailed("x"))
+    result = rig.serving.apply(activation("gate", "3", stable="1"), given_up=False).result(0)
+    assert (result.swapped, rig.store.open_now()) == (False, ["gate@1"])
+    assert set(versions(rig).values()) == {"1"}
+
+
 def test_an_activation_that_was_judged_here_is_not_tried_again(rig: Rig) -> None:
     breaches: list[Breach] = []
     rig.serving.on_breach = breaches.append

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vss.metrics import Metrics
@@ -83,11 +84,23 @@ class Plans:
             if self._plans.get(spec) is not instead_of:
                 return False
             self._plans[spec] = plan
-            self._loaded.pin(spec, plan.versions() if plan.judge is not None else ())
+            self.hold(spec)
             self._loaded.retire(set(instead_of.versions() if instead_of is not None else ()) - self.needed())
             if spec in self.trusted or spec == plan.name:  # what records pin is no share of keys
                 self._show(instead_of, plan)
             return True
+
+    def hold(self, spec: str, also: Sequence[ModelVersion] = ()) -> None:
+        """Pins what must not go while the plan of a spec holds: both versions while one is judged.
+
+        Args:
+            spec: As written.
+            also: What must not go either, until this is called again.
+        """
+        with self.lock:
+            plan = self._plans.get(spec)
+            judged = plan.versions() if plan is not None and plan.judge is not None else ()
+            self._loaded.pin(spec, {*judged, *also})
 
     def needed(self) -> set[ModelVersion]:
         """All versions that some plan sends records to."""

@@ -118,13 +118,14 @@ class Swaps:
             if target.same_as(before):
                 return SwapResult(True, before.base)
             # Neither what serves nor what has just been loaded must go to make room for the rest.
-            self._loaded.pin(activation.name, before.versions() + target.versions())
+            self._plans.hold(activation.name, before.versions() + target.versions())
             try:
                 target = self._load_all(target, before)
             except (UsageError, StoreUnavailable) as error:
                 return self._refused(before, activation, str(error), may_pass=isinstance(error, StoreUnavailable))
             finally:
-                self._loaded.pin(activation.name, before.versions() if before.judge is not None else ())
+                self._plans.hold(activation.name)
+                self._loaded.sweep()  # a candidate may have been given up in the meantime
             if not wanted():
                 return self._refused(before, activation, "it took too long", may_pass=True)
             # Where a candidate has been judged in the meantime, once more from there.
@@ -184,7 +185,7 @@ class Swaps:
 
     def _open_activated(self, activation: ModelActivation, given_up: bool, task: str) -> tuple[Plan, str]:
         plan = self._target(activation, task, serving=None, given_up=given_up)
-        self._loaded.pin(plan.name, plan.versions())
+        self._plans.hold(plan.name, plan.versions())
         try:
             return self._load_all(plan, None), ""
         except UsageError as error:
@@ -192,7 +193,7 @@ class Swaps:
                 raise
             reason = str(error)
         finally:
-            self._loaded.pin(plan.name, ())
+            self._plans.hold(plan.name)
         self._logger.warning("falls back", model=plan.name, serving=activation.stable, reason=reason)
         self._loader.load(plan.name, activation.stable, task)
         return Plan(plan.name, task, activation.stable, activation=activation), reason
