@@ -122,7 +122,7 @@ def test_a_candidate_that_goes_while_another_version_loads_leaves_nothing_behind
     rig.store.broken["gate@3"] = RuntimeError("no kernel")
     rig.store.meanwhile = lambda: ask_candidate(rig, 20, error=InferenceFailed("x"))
     result = rig.serving.apply(activation("gate", "3", stable="1"), given_up=False).result(0)
-    assert (result.swapped, rig.store.open_now()) == (False, ["gate@1"])
+    assert (result.swapped, result.serving, rig.store.open_now()) == (False, "1", ["gate@1"])
     assert set(versions(rig).values()) == {"1"}
 
 

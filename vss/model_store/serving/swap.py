@@ -199,7 +199,8 @@ class Swaps:
         return Plan(plan.name, task, activation.stable, activation=activation), reason
 
     def _refused(self, before: Plan, activation: ModelActivation, reason: str, *, may_pass: bool = False) -> SwapResult:
+        serving = (self._plans.get(before.name) or before).base  # a candidate may have gone in the meantime
         self._logger.warning(
-            "swap refused", model=before.name, version=activation.version, serving=before.base, reason=reason
+            "swap refused", model=before.name, version=activation.version, serving=serving, reason=reason
         )
-        return SwapResult(False, before.base, reason, may_pass)
+        return SwapResult(False, serving, reason, may_pass)
