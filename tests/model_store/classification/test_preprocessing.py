@@ -117,6 +117,11 @@ def test_channels_stay_as_they_come_for_models_of_opencv() -> None:
     assert turned.mean(axis=(1, 2)).tolist() == [0, 0, 1]
 
 
+def test_mean_and_std_are_red_first_whatever_the_order_of_the_channels() -> None:
+    image = np.random.default_rng(4).integers(0, 256, (32, 32, 3), np.uint8)
+    np.testing.assert_array_equal(written(image, 32, rgb=False), written(image, 32)[::-1])
+
+
 @pytest.mark.parametrize("bicubic", [True, False])
 def test_room_is_used_again_for_pictures_of_any_size(bicubic: bool) -> None:
     sizes = [(768, 432), (768, 432), (50, 40), (224, 224), (1000, 500), (768, 432)]

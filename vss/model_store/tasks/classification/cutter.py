@@ -20,8 +20,8 @@ class Preparation:
         crop: How they are scaled and cut.
         rgb: Channels in the order red, green, blue; else as they come: blue, green, red.
         scale: What 0..255 is multiplied by.
-        mean: Taken off each channel then, in the order of the input's channels.
-        std: Divides each channel then.
+        mean: Taken off each channel then: red, green, blue, whatever the order of the input's channels.
+        std: Divides each channel then, in the same order.
         bicubic: Whether scaling is bicubic; bilinear otherwise.
     """
 
@@ -36,13 +36,13 @@ class Preparation:
     def factors(self) -> tuple[float, float, float]:
         """What a byte is multiplied by, in the order of the input's channels."""
         red, green, blue = (self.scale / std for std in self.std)
-        return red, green, blue
+        return (red, green, blue) if self.rgb else (blue, green, red)
 
     @property
     def offsets(self) -> tuple[float, float, float]:
         """What is added then."""
         red, green, blue = (-mean / std for mean, std in zip(self.mean, self.std, strict=True))
-        return red, green, blue
+        return (red, green, blue) if self.rgb else (blue, green, red)
 
 
 class Cutter:
