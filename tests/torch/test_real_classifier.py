@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra torch: make test-to
 
 from vss.codecs.images import Image
 from vss.config import ModelSettings
+from vss.model_store.backends.load import open_model
 from vss.model_store.backends.torch import TorchModel
 from vss.model_store.export import export_to_onnx
 from vss.model_store.facts import read_facts
@@ -100,8 +101,6 @@ def test_pytorch_and_its_export_give_the_same_answers(
 def test_logits_of_pytorch_and_its_export_agree_on_every_picture(
     stored: ModelRef, exported: ModelRef, settings: ModelSettings, pictures: tuple[list[Image], list[str]]
 ) -> None:
-    from vss.model_store.backends.load import open_model
-
     spec = stored.manifest.input
     batch = np.stack(pictures[0])[..., ::-1].transpose(0, 3, 1, 2) / 255
     mean, std = (np.array(values).reshape(3, 1, 1) for values in (spec.mean, spec.std))
@@ -110,3 +109,12 @@ def test_logits_of_pytorch_and_its_export_agree_on_every_picture(
     onnx_logits = open_model(exported, settings).run(images)[0]
     assert torch_logits.shape == (PICTURES, 10)
     np.testing.assert_allclose(onnx_logits, torch_logits, atol=1e-4, rtol=0)
+
+
+def test_an_embedding_is_the_same_from_pytorch_and_its_export(
+    stored: ModelRef, exported: ModelRef, settings: ModelSettings
+) -> None:
+    with_features = settings.model_copy(update={"features": "pooled"})
+    images = np.random.default_rng(5).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    embeddings = [open_model(ref, with_features).run(images)[-1].reshape(3, 64) for ref in (stored, exported)]
+    np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-4)
