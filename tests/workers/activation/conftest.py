@@ -109,9 +109,10 @@ def start(operator: Operator) -> Iterator[Callable[..., Worker]]:
     """Starts a worker's models and serves one."""
     with ExitStack() as workers:
 
-        def make(spec: str = "gate") -> Worker:
+        def make(spec: str = "gate", routes: dict[str, str] | None = None) -> Worker:
             metrics, logger = Metrics(), get_logger("test")
-            serving = Serving.of(operator.settings.model, metrics=metrics, logger=logger)
+            model = operator.settings.model.model_copy(update={"routes": routes or {}})
+            serving = Serving.of(model, metrics=metrics, logger=logger)
             workers.callback(serving.close)
             following = Following(serving, operator.kafka, group="workers", metrics=metrics, logger=logger)
             workers.enter_context(following)

@@ -43,7 +43,8 @@ class FakeServing:
         self.applied.append((activation.version, given_up))
         time.sleep(self.slow_s)
         future: Future[SwapResult] = Future()
-        answer = self.answers.pop(0) if self.answers else SwapResult(True, activation.version)
+        # Nobody has asked for it, unless a test says otherwise.
+        answer = self.answers.pop(0) if self.answers else SwapResult(True, None)
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
@@ -115,8 +116,8 @@ def test_each_change_is_applied_in_order_and_told_of_once(
         SwapResult(True, "2"),
     ]
     with following:
-        assert serving.applied == [("1", False)]
         following.serve("gate", "detection")
+        assert serving.applied == [("1", False)]
         log.activation(activation("a2", version="2"))
         log.activation(activation("a3", version="3", percent=10, history=("2", "1")))
         wait_until(lambda: len(serving.applied) == 3)
@@ -147,9 +148,21 @@ def test_a_change_that_comes_while_a_worker_starts_waits_for_what_held_before(
     late = threading.Thread(target=activate_late)
     late.start()
     with following:
+        following.start()
         late.join()
         wait_until(lambda: len(serving.applied) == 3)
     assert serving.applied == [("7", False), ("1", False), ("2", False)]
+
+
+def test_what_was_opened_before_the_log_was_read_swaps_before_the_first_frame(
+    following: Following, serving: FakeServing, writer: FakeWriter, log: ActivationWriter
+) -> None:
+    log.activation(activation("a1", version="1", history=()))
+    serving.answers = [SwapResult(True, "1")]
+    with following:
+        following.serve("yard@3", "detection")
+        wait_until(lambda: bool(writer.written))
+    assert writer.said() == [("swapped", "1", "1", "activated")]
 
 
 def test_what_serving_raises_is_a_refusal_that_names_it(
@@ -157,6 +170,7 @@ def test_what_serving_raises_is_a_refusal_that_names_it(
 ) -> None:
     serving.answers = [RuntimeError("a bug"), SwapResult(True, "3")]
     with following:
+        following.start()
         log.activation(activation("a1", version="2"))
         log.activation(activation("a2", version="3"))
         wait_until(lambda: len(writer.written) == 2)
@@ -174,6 +188,7 @@ def test_while_the_store_is_away_it_is_tried_again_and_refused_once(
     away = SwapResult(False, "1", "the store does not answer", may_pass=True)
     serving.answers = [away, away, away, SwapResult(True, "2")]
     with following:
+        following.start()
         log.activation(activation("a1", version="2"))
         wait_until(lambda: len(writer.written) == 2)
     assert serving.applied == [("2", False)] * 4
@@ -186,6 +201,7 @@ def test_what_was_refused_is_not_tried_again_once_something_else_is_active(
     monkeypatch.setattr(module, "_AGAIN_S", 0.3)
     serving.answers = [SwapResult(False, "1", "the store does not answer", may_pass=True)]
     with following:
+        following.start()
         log.activation(activation("a1", version="2"))
         log.activation(activation("a2", version="3"))
         wait_until(lambda: len(serving.applied) == 2)
@@ -204,6 +220,18 @@ def test_a_fall_back_at_the_start_is_told_of(
     assert writer.said() == [("refused", "2", "1", "damaged")] * said
 
 
+def test_what_is_wrong_with_a_pinned_model_is_said_before_a_broker_is_asked(
+    serving: FakeServing, writer: FakeWriter, metrics: Metrics
+) -> None:
+    nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:9")
+    serving.served = ModelNotFound("nothing there")
+    logger = get_logger("test")
+    with Following(serving, nowhere, group="w", metrics=metrics, logger=logger, writer=writer) as following:
+        for spec in ("gate@7", "gate.onnx"):
+            with pytest.raises(ModelNotFound):
+                following.serve(spec, "detection")
+
+
 def test_a_worker_that_cannot_start_says_so_first(
     following: Following, serving: FakeServing, writer: FakeWriter, log: ActivationWriter
 ) -> None:
@@ -216,6 +244,7 @@ def test_a_worker_that_cannot_start_says_so_first(
 
 def test_a_breach_becomes_a_verdict(following: Following, serving: FakeServing, writer: FakeWriter) -> None:
     with following:
+        following.start()
         serving.on_breach(Breach(activation("a7", version="4"), "too slow"))
         wait_until(lambda: bool(writer.written))
     [found] = writer.written

@@ -70,6 +70,13 @@ def test_a_pinned_model_follows_nothing(operator: Operator, start: Start, store:
     assert len(operator.events()) == 1
 
 
+def test_a_model_that_a_route_names_follows_beside_a_pinned_one(operator: Operator, start: Start, store: Path) -> None:
+    operator.activate("1")
+    worker = start("gate@2", routes={"yard-*": "gate"})
+    assert worker.ask("camera-1") == "2"
+    assert worker.ask("yard-1") == "1", "from the first frame on"
+
+
 @pytest.mark.parametrize(
     ("add", "said"),
     [

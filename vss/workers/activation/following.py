@@ -12,6 +12,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol
@@ -22,6 +23,7 @@ from vss.config import KafkaSettings
 from vss.errors import ModelError
 from vss.logs import Logger
 from vss.metrics import Metrics
+from vss.model_store.layout import is_file_spec
 from vss.model_store.serving.swap import Breach, SwapResult
 from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict
 from vss.streams.activation_log import ActivationFollower
@@ -46,7 +48,7 @@ class Servable(Protocol):
 
 
 class Following:
-    """Follows the log while a worker runs. Enter it before the first model is served.
+    """Serves models and follows the log while a worker runs.
 
     Args:
         servable: What serves.
@@ -78,6 +80,7 @@ class Following:
         # Changes wait until what held at the start is applied.
         self._lock = threading.Lock()
         self._states: dict[str, ActivationState] = {}
+        self._started = False
         self._said_refused = ""
         self._left = threading.Event()
         self._follower = ActivationFollower(settings, on_change=self._changed, logger=logger, clock=clock)
@@ -85,11 +88,6 @@ class Following:
         servable.on_breach = self._broke
 
     def __enter__(self) -> Following:
-        with self._lock:
-            self._states = self._follower.start()
-            for state in self._states.values():
-                # Nothing is served yet: it is only remembered, for when it is.
-                self._servable.apply(state.activation, given_up=state.given_up)
         return self
 
     def __exit__(
@@ -99,30 +97,55 @@ class Following:
         self._follower.close()
         self._announcer.close()
 
+    def start(self) -> None:
+        """Reads the log to its end, and follows it from there on. Done by `serve`; once.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+            self._states = self._follower.start()
+            # What is not served yet is remembered for when it is; what routes have opened beside a pinned model swaps
+            # before the first frame.
+            futures.wait([self._apply(state) for state in self._states.values()])
+
     def serve(self, spec: str, task: str) -> None:
         """Serves a model: the version that the log says, else the one before it, else the highest.
 
-        A name with its version and a file follow nothing.
+        A name with its version and a file follow nothing; they are loaded before the log is read, so that what is wrong
+        with them is said first. Models that records name may follow it all the same.
 
         Raises:
             ModelError: None can be served.
+            BrokerUnavailable: No broker answers.
         """
-        name = spec if spec.partition("@")[0] == spec else ""
+        if is_file_spec(spec) or "@" in spec:
+            self._servable.serve(spec, task)
+            self.start()
+            return
+        self.start()
         try:
             swap = self._servable.serve(spec, task)
         except ModelError as error:
-            if (state := self._states.get(name)) is not None:
+            if (state := self._states.get(spec)) is not None:
                 self._say(REFUSED, state.activation, serving=None, reason=str(error))
             raise
         # Looked up now: what was activated while it was loaded is what was loaded.
-        if (state := self._states.get(name)) is not None:
+        if (state := self._states.get(spec)) is not None:
             self._tell(state, swap, "the worker started")
 
     def _changed(self, name: str, state: ActivationState) -> None:
         with self._lock:
             self._states[name] = state
-            future = self._servable.apply(state.activation, given_up=state.given_up)
+            self._apply(state)
+
+    def _apply(self, state: ActivationState) -> Future[SwapResult]:
+        future = self._servable.apply(state.activation, given_up=state.given_up)
         future.add_done_callback(lambda done: self._applied(state, done))
+        return future
 
     def _applied(self, state: ActivationState, done: Future[SwapResult]) -> None:
         if done.cancelled():
