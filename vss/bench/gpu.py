@@ -21,6 +21,7 @@ from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.runner import Runner
+from vss.model_store.serving.single import SingleModel
 from vss.schemas.frame import FrameHeader
 from vss.workers.pictures.kinds import PictureWorker
 
@@ -130,7 +131,7 @@ def bench_model(
             on_step(f"{ref.name} alone, {batch} a call")
             alone.append(_alone(runner, jpegs, batch, load.calls))
         on_step(f"worker {kind.name}, backlog")
-        bench = WorkerBench(_prefixed(settings, f"{kind.name}."), kind, runner, metrics)
+        bench = WorkerBench(_prefixed(settings, f"{kind.name}."), kind, SingleModel(runner), metrics)
         bench.fill(jpegs, load.frames)
         bench.work(load.frames)
         work = bench.work(load.frames)

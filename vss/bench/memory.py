@@ -8,11 +8,11 @@ from typing import Final
 
 import psutil
 
+from vss.bench.served import serve_one
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
-from vss.model_store.runner.runner import Runner
 from vss.workers.pictures.kinds import DETECT
 
 SETTLED_AFTER: Final = 500
@@ -62,7 +62,7 @@ def bench_memory(
         StreamError: The cluster fails.
     """
     metrics, process = Metrics(), psutil.Process()
-    detector = Runner.load(ref, settings.model, metrics=metrics)
+    serving = serve_one(ref, settings.model, metrics)
     samples: list[tuple[int, int]] = []
 
     def sample(events: int) -> None:
@@ -70,9 +70,9 @@ def bench_memory(
         on_events(events)
 
     try:
-        worker = WorkerBench(settings, DETECT, detector, metrics)
+        worker = WorkerBench(settings, DETECT, serving, metrics)
         worker.fill(jpegs, frames)
         worker.work(frames, on_events=sample)
     finally:
-        detector.close()
-    return MemoryBench(detector.name, detector.version, tuple(samples))
+        serving.close()
+    return MemoryBench(ref.name, ref.version, tuple(samples))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
+from vss.bench.served import serve_one
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
@@ -129,9 +130,10 @@ def bench_pictures(
         StreamError: The cluster fails.
     """
     metrics = Metrics()
-    runner = Runner.load(ref, settings.model, metrics=metrics)
+    runner = Runner.load(ref, settings.model)
+    serving = serve_one(ref, settings.model, metrics)
     try:
-        worker = WorkerBench(settings, kind, runner, metrics)
+        worker = WorkerBench(settings, kind, serving, metrics)
         worker.fill(jpegs, frames)
         raw = RawModel(runner, jpegs)
         raw.run(WARM_UP_FRAMES)
@@ -166,4 +168,5 @@ def bench_pictures(
             events=worker.committed_events(),
         )
     finally:
+        serving.close()
         runner.close()

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
@@ -15,8 +14,7 @@ from vss.errors import StreamError
 from vss.logs import Logger, get_logger
 from vss.metrics import Metrics
 from vss.model_store.evaluation.usage import Stopwatch, Usage
-from vss.model_store.runner.runner import Runner
-from vss.model_store.serving.single import SingleModel
+from vss.model_store.serving.requests import Server
 from vss.schemas import topics as catalogue
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.streams.kafka_publisher import KafkaPublisher
@@ -97,14 +95,14 @@ class WorkerBench:
     Args:
         settings: The cluster; its prefix must be this bench's own.
         kind: Which workers.
-        runner: What they look at frames with; its metrics are `metrics`.
+        server: What answers them, and counts in `metrics`; not closed.
         metrics: Where everything is counted.
     """
 
-    def __init__(self, settings: Settings, kind: PictureWorker, runner: Runner[Any], metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, kind: PictureWorker, server: Server, metrics: Metrics) -> None:
         self._settings = settings
         self._kind = kind
-        self._runner = runner
+        self._server = server
         self._metrics = metrics
         self._logger: Logger = get_logger("bench")
         prefix = settings.kafka.topic_prefix
@@ -149,7 +147,7 @@ class WorkerBench:
         step = _LastingStep(
             self._kind.name,
             task=self._kind.task,
-            server=SingleModel(self._runner),
+            server=self._server,
             events=self._kind.events,
             topic_prefix=self._settings.kafka.topic_prefix,
             group=group,

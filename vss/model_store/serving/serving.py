@@ -115,6 +115,7 @@ class Serving:
         logger: Logger,
         clock: Clock | None = None,
         cache: ResultCache | None = None,
+        finder: Finder | None = None,
     ) -> Serving:
         """Serving from the store that the settings name. Nothing is loaded yet.
 
@@ -124,12 +125,13 @@ class Serving:
             logger: For what a person wants to know.
             clock: For waits and durations.
             cache: Where answers are kept; None keeps none. Whoever made it closes it.
+            finder: Where models come from; the settings' store by default.
         """
         clock = clock if clock is not None else SystemClock()
         calls = model_threads(settings)
         return cls(
             settings,
-            finder=StoreFinder(settings, clock, metrics),
+            finder=finder if finder is not None else StoreFinder(settings, clock, metrics),
             open_runner=lambda ref: Runner.load(ref, settings, metrics=metrics, threads=calls),
             loads=WorkThreads(1, name="load", limit_s=LOAD_LIMIT_S),
             calls=calls,
