@@ -214,6 +214,24 @@ def test_a_classifier_on_a_gpu_sends_bytes_and_says_the_same(tmp_path: Path, pre
     on_gpu.close()
 
 
+def test_an_accelerator_gets_a_micro_batch_in_two_calls_whatever_its_threads(
+    tmp_path: Path, pretend_cuda: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = load(write_model(tmp_path / "m.onnx", OUTPUT), device="auto", threads=8)
+    sizes: list[int] = []
+    run = runner.model.run
+
+    def noted(batch: NDArray[Any], interrupt: Interrupt | None = None) -> list[NDArray[Any]]:
+        sizes.append(len(batch))
+        return run(batch, interrupt)
+
+    monkeypatch.setattr(runner.model, "run", noted)
+    runner.run([np.zeros((SIDE, SIDE, 3), np.uint8)] * 32)
+    runner.run([np.zeros((SIDE, SIDE, 3), np.uint8)] * 3)
+    runner.close()
+    assert sorted(sizes) == [1, 2, 16, 16]
+
+
 def test_without_the_package_onnx_floats_are_sent(
     tmp_path: Path, pretend_cuda: Pretend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,8 @@ _CPU_MOST: Final = 16
 _ACCELERATOR_BATCH: Final = 32
 # Enough to decode for an accelerator.
 _ACCELERATOR_THREADS: Final = 8
+# One works while the other one's copies pass (see `DeviceCalls`); its threads are for decoding.
+_ACCELERATOR_CALLS: Final = 2
 
 
 class Runner(Generic[R]):
@@ -152,10 +154,11 @@ class Runner(Generic[R]):
         self._pipeline.close()
 
     def _call_size(self, pictures: int) -> int:
-        """Pictures a call: all threads shall have work before calls get larger."""
+        """Pictures a call: all threads, or both of an accelerator's lanes, shall have work before calls get larger."""
         if self._pipeline.fixed_batch is not None:
             return self.batch
-        return max(1, min(self.batch, -(-pictures // self.threads)))
+        calls = self.threads if self.model.on_cpu else _ACCELERATOR_CALLS
+        return max(1, min(self.batch, -(-pictures // calls)))
 
 
 def model_threads(settings: ModelSettings) -> WorkThreads:
