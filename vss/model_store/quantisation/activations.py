@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vss.model_store.quantisation.graph import Graph
 from vss.model_store.quantisation.histogram import Histogram
+from vss.model_store.quantisation.ranges import Range, RangeMethod, choose_range
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Activations:
     """What was seen.
 
@@ -23,6 +24,13 @@ class Activations:
 
     histograms: Mapping[str, Histogram]
     means: Mapping[str, NDArray[np.float64]]
+    _chosen: dict[RangeMethod, Mapping[str, Range]] = field(default_factory=dict, init=False)
+
+    def ranges(self, method: RangeMethod) -> Mapping[str, Range]:
+        """The range of each tensor, by its name. Searched once: a model is rewritten dozens of times."""
+        if method not in self._chosen:
+            self._chosen[method] = {name: choose_range(one, method) for name, one in self.histograms.items()}
+        return self._chosen[method]
 
 
 def observe(graph: Graph, batches: Iterable[NDArray[np.float32]], on_batch: Callable[[], None]) -> Activations:

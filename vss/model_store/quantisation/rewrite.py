@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vss.model_store.quantisation.activations import Activations
 from vss.model_store.quantisation.graph import Graph
-from vss.model_store.quantisation.ranges import choose_range
 from vss.model_store.quantisation.recipe import Recipe
 from vss.model_store.quantisation.weights import choose_scales, on_grid
 
@@ -31,7 +30,7 @@ def quantise(graph: Graph, activations: Activations, recipe: Recipe) -> ModelPro
     model = type(graph.model)()
     model.CopyFrom(graph.model)
     overrides = _round_weights(model, graph, activations, recipe)
-    ranges = {name: choose_range(histogram, recipe.ranges) for name, histogram in activations.histograms.items()}
+    ranges = dict(activations.ranges(recipe.ranges))
     for name in _silu_inputs(graph):
         low, high = ranges[name]
         ranges[name] = (max(low, _SILU_FLOOR), high)
