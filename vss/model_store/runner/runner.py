@@ -94,7 +94,11 @@ class Runner(Generic[R]):
         """
         kind = task_kind(ref.manifest.task)
         model = open_model(ref, settings)
-        task = kind.load(ref, model, settings)
+        try:
+            task = kind.load(ref, model, settings)
+        except BaseException:
+            model.close()  # one that records ask for in vain would hold its memory, and on a GPU a thread, for ever
+            raise
         pipeline = Pipeline(
             model,
             task,
