@@ -47,6 +47,14 @@ def test_two_versions_are_put_side_by_side(vss: Vss, gate: None, pictures: Path,
     assert cv2.imread(str(drawn[0])) is not None
 
 
+def test_names_of_classes_are_shown_as_they_are(vss: Vss, gate: None, pictures: Path, tmp_path: Path) -> None:
+    file = write_model(tmp_path / "odd.onnx", yolov8_output(LEFT))
+    assert vss("models", "add", file, "--name", "odd", "--labels", "[red]car,[/van]").code == 0
+    ran = vss("models", "compare", "gate", "1", "odd@1", pictures)
+    assert ran.code == 0
+    assert "A does not know: [/van], [red]car" in ran.out
+
+
 def test_machines_read_the_same(vss: Vss, gate: None, pictures: Path) -> None:
     ran = vss("models", "compare", "gate", "1", "latest", pictures, "--json", "--worst", "1", "--require", "0.5")
     found = json.loads(ran.out)

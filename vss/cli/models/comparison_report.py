@@ -55,7 +55,7 @@ def show(comparison: Comparison, saved: list[Path]) -> None:
     console.print(f"[bold]agreement {shown(tally.agreement)}[/] on {tally.pictures} frames")
     console.print(f"  A is {a.label}, B is {b.label}")
     for line in _findings(comparison):
-        console.print(f"  {line}")
+        console.print(f"  {line}", markup=False)  # names of classes are anybody's
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for column in ("", "A", "B", "B / A"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
