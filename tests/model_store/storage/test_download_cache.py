@@ -147,6 +147,14 @@ def test_what_it_does_is_counted(tmp_path: Path, clock: SetClock) -> None:
     assert metrics.registry.get_sample_value("vss_model_download_cache_bytes") == 50
 
 
+def test_a_process_that_finds_everything_there_says_how_much_is_held(cache: DownloadCache) -> None:
+    cache.file(wanted(b"a" * 60), writes(b"a" * 60))
+    cache.file(wanted(b"b" * 30), writes(b"b" * 30))
+    metrics = Metrics()
+    DownloadCache(cache.folder, 100, metrics=metrics).file(wanted(b"a" * 60), never)
+    assert metrics.registry.get_sample_value("vss_model_download_cache_bytes") == 90
+
+
 def test_threads_that_want_the_same_file_download_it_once(cache: DownloadCache) -> None:
     downloads: list[Path] = []
 

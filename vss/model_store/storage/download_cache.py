@@ -95,6 +95,7 @@ class DownloadCache:
             else:
                 self._fetch(path, wanted, download)
             self._used(path.parent)
+            self._measure()
             return path
 
     @contextlib.contextmanager
@@ -121,6 +122,7 @@ class DownloadCache:
             path.parent.mkdir(exist_ok=True)
             file.replace(path)
             self._used(path.parent)
+            self._measure()
 
     def _holds(self, path: Path, sha256: str) -> bool:
         try:
@@ -132,7 +134,7 @@ class DownloadCache:
         return False
 
     def _fetch(self, path: Path, wanted: Wanted, download: Callable[[Path], object]) -> None:
-        held_bytes = self._make_room(wanted)
+        self._make_room(wanted)
         partial = path.with_name(f"{_PARTIAL}-{wanted.file_name}")
         path.parent.mkdir(exist_ok=True)
         try:
@@ -145,12 +147,17 @@ class DownloadCache:
         finally:
             partial.unlink(missing_ok=True)
         self._count("fetched")
-        if self._metrics is not None:
-            self._metrics.download_cache_bytes.set(held_bytes + wanted.size_bytes)
 
     def _count(self, result: str) -> None:
         if self._metrics is not None:
             self._metrics.model_downloads.labels(result).inc()
+
+    def _measure(self) -> None:
+        if self._metrics is not None:
+            self._metrics.download_cache_bytes.set(sum(map(_bytes_in, self._entries())))
+
+    def _entries(self) -> list[Path]:
+        return [entry for entry in self.folder.iterdir() if not entry.name.startswith(".")]
 
     def _settle(self, partial: Path, path: Path, wanted: Wanted) -> None:
         size_bytes = partial.stat().st_size
@@ -169,12 +176,8 @@ class DownloadCache:
         now_ns = self._clock.now_ns()
         os.utime(entry, ns=(now_ns, now_ns))
 
-    def _make_room(self, wanted: Wanted) -> int:
-        """Removes the least recently used files until the wanted one fits; not those in use or just handed out.
-
-        Returns:
-            Bytes that the others hold then.
-        """
+    def _make_room(self, wanted: Wanted) -> None:
+        """Removes the least recently used files until the wanted one fits; not those in use or just handed out."""
         now_ns = self._clock.now_ns()
         for left in self.folder.glob(f"{_STAGING}*/{_HELD}"):
             # By a process that was killed; whoever adds now holds it, or takes it away itself.
@@ -182,9 +185,7 @@ class DownloadCache:
                 if abandoned:
                     shutil.rmtree(left.parent, ignore_errors=True)
         entries = sorted(
-            (_used_ns(entry), _bytes_in(entry), entry)
-            for entry in self.folder.iterdir()
-            if not entry.name.startswith(".") and entry.name != wanted.sha256
+            (_used_ns(entry), _bytes_in(entry), entry) for entry in self._entries() if entry.name != wanted.sha256
         )
         held = sum(size_bytes for _, size_bytes, _ in entries)
         for used_ns, size_bytes, entry in entries:
@@ -198,7 +199,6 @@ class DownloadCache:
                     continue
                 shutil.rmtree(entry, ignore_errors=True)
                 held -= size_bytes
-        return held
 
     @contextlib.contextmanager
     def _locked(self, sha256: str) -> Iterator[None]:
@@ -256,7 +256,7 @@ def _used_ns(entry: Path) -> int:
 
 def _bytes_in(entry: Path) -> int:
     total = 0
-    for path in entry.rglob("*") if entry.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # another process may take it away meanwhile
+        for path in entry.iterdir():
             total += path.stat().st_size
     return total
