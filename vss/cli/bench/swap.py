@@ -67,7 +67,9 @@ def swap(
         _show(report)
     if report.lost or report.doubled or report.went_back:
         raise VssError(
-            f"{report.lost} frames were lost, {report.doubled} doubled", fix="report this: a promise is broken"
+            f"{report.lost} frames were lost, {report.doubled} doubled; in {report.went_back} partitions an older"
+            " activation's event follows a newer one's",
+            fix="report this: a promise is broken",
         )
 
 
