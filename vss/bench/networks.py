@@ -135,4 +135,3 @@ def _stages(graph: _Graph, tensor: str, before: int, *, widths: Sequence[int], d
 
 
 _MAKERS: Final[Mapping[str, Any]] = {"resnet18": _resnet18, "resnet20": _resnet20}
-NETWORKS: Final = tuple(_MAKERS)

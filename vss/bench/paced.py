@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vss.bench.worker import LastingStep
 from vss.clock import Deadline, SystemClock
 from vss.codecs.headers import encode_frame_header
 from vss.config import Settings
@@ -24,7 +25,6 @@ from vss.schemas.topics import FRAMES
 from vss.streams.kafka_publisher import KafkaPublisher
 from vss.streams.topic_admin import create_topics
 from vss.workers.pictures.kinds import PictureWorker
-from vss.workers.pictures.step import PictureStep
 from vss.workers.service import consumer_group, make_loop
 
 _CAMERAS: Final = 16
@@ -95,7 +95,7 @@ def measure_ages(
     logger = get_logger("bench")
     stop = threading.Event()
     failures: list[BaseException] = []
-    step = _LastingStep(
+    step = LastingStep(
         kind.name,
         task=kind.task,
         server=SingleModel(runner),
@@ -109,6 +109,8 @@ def measure_ages(
     topic = FRAMES.name(settings.kafka.topic_prefix)
     with ExitStack() as resources:
         loop = make_loop(step, settings=settings, topics=[topic], metrics=metrics, logger=logger, resources=resources)
+        publish = _Publishing(settings, topic, jpegs, frames_a_second)
+        resources.callback(publish.close)
 
         def run() -> None:
             try:
@@ -120,7 +122,6 @@ def measure_ages(
         worker.start()
         try:
             _wait(lambda: bool(failures) or not loop.readiness(), "the worker got no partitions")
-            publish = _Publishing(settings, topic, jpegs, frames_a_second)
             warm = publish.run(_WARM_UP_S)
             _wait(lambda: bool(failures) or len(ages.seconds) >= warm, "the worker made no events")
             started_s = time.perf_counter()
@@ -128,29 +129,24 @@ def measure_ages(
             offered_s = time.perf_counter() - started_s
             _wait(lambda: bool(failures) or len(ages.seconds) >= warm + counted, "the worker did not keep up")
             committed_s = time.perf_counter() - started_s
-            publish.close()
         finally:
             stop.set()
             worker.join(_PATIENCE_S)
     if failures:
         raise StreamError(f"the worker stopped: {failures[0]}")
-    measured = [age * 1000 for age in ages.seconds[warm:]]
-    hundredths = statistics.quantiles(measured, n=100)
+    return _ages(ages.seconds[warm:], counted, offered_s, committed_s)
+
+
+def _ages(seconds: Sequence[float], frames: int, offered_s: float, committed_s: float) -> Ages:
+    hundredths = statistics.quantiles((age * 1000 for age in seconds), n=100)
     return Ages(
-        offered_a_second=counted / offered_s,
-        committed_a_second=counted / committed_s,
+        offered_a_second=frames / offered_s,
+        committed_a_second=frames / committed_s,
         p50_ms=hundredths[49],
         p95_ms=hundredths[94],
         p99_ms=hundredths[98],
-        frames=counted,
+        frames=frames,
     )
-
-
-class _LastingStep(PictureStep):
-    """Leaves the model open for the next run."""
-
-    def close(self) -> None:
-        pass
 
 
 class _Publishing:

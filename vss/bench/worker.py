@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from vss.bench.backlog import publish_backlog
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
 from vss.errors import StreamError
@@ -17,17 +18,13 @@ from vss.model_store.evaluation.usage import Stopwatch, Usage
 from vss.model_store.serving.requests import Server
 from vss.schemas import topics as catalogue
 from vss.schemas.envelope import Commit, Message, TopicPartition
-from vss.streams.kafka_publisher import KafkaPublisher
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
 from vss.streams.log_reader import LogReader
-from vss.streams.topic_admin import create_topics
-from vss.testing import make_frame
 from vss.workers.loop.loop import Loop
 from vss.workers.pictures.kinds import CLASSIFY, DETECT, PictureWorker
 from vss.workers.pictures.step import PictureStep
 
-_CAMERAS = 16
 _EVENTS = {DETECT.task: catalogue.DETECTIONS, CLASSIFY.task: catalogue.CLASSIFICATIONS}
 _PATIENCE_S = 120.0
 
@@ -82,11 +79,11 @@ class _CountingSink:
         self._sink.close()
 
 
-class _LastingStep(PictureStep):
+class LastingStep(PictureStep):
     """Leaves the model open for the next run."""
 
     def close(self) -> None:
-        pass
+        """Frees nothing."""
 
 
 class WorkerBench:
@@ -116,19 +113,7 @@ class WorkerBench:
         Raises:
             StreamError: The cluster does not take them.
         """
-        create_topics(self._settings.kafka)
-        publisher = KafkaPublisher(self._settings.kafka, logger=self._logger)
-        template = [make_frame(f"camera-{i}") for i in range(_CAMERAS)]
-        try:
-            for i in range(frames):
-                like = template[i % _CAMERAS]
-                message = Message(self._frames, like.key, jpegs[i % len(jpegs)], like.headers)
-                while not publisher.publish(message):
-                    publisher.poll(0.1)
-            if publisher.flush(_PATIENCE_S):
-                raise StreamError("the cluster did not take the frames in time")
-        finally:
-            publisher.close()
+        publish_backlog(self._settings.kafka, jpegs, frames)
 
     def work(self, frames: int, on_events: Callable[[int], None] = lambda _: None) -> Work:
         """Lets a fresh worker of a fresh group turn all frames into events.
@@ -144,7 +129,7 @@ class WorkerBench:
         stop, clock = threading.Event(), SystemClock()
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
         sink = _CountingSink(kafka, frames, stop, on_events)
-        step = _LastingStep(
+        step = LastingStep(
             self._kind.name,
             task=self._kind.task,
             server=self._server,
