@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from vss.errors import InferenceFailed, InferenceTimedOut
 from vss.model_store.backends.model import Interrupt
 from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.futures import end_cancelled, fail, settle
 from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.pipeline import Pipeline
 from vss.model_store.runner.threads import Threads
@@ -74,7 +74,7 @@ class Call(Generic[R]):
             try:
                 prepared = self._write(slot)
             except BaseException as error:
-                _fail(future, error)
+                fail(future, error)
         with self._lock:
             if slot not in self._missing:  # given up
                 return
@@ -103,7 +103,7 @@ class Call(Generic[R]):
         if self._pipeline.report is not None:
             self._pipeline.report.timed_out(len(late))
         for future in late:
-            _fail(future, error)
+            fail(future, error)
         if runs_model:
             self._interrupt.fire()
         elif last:
@@ -112,19 +112,17 @@ class Call(Generic[R]):
 
     def drop(self, slot: int) -> None:
         """No thread will come to this slot."""
-        future = self.futures[slot]
-        if future.cancel():
-            future.set_running_or_notify_cancel()
+        end_cancelled(self.futures[slot])
         with self._lock:
             self._missing.discard(slot)
             waiting = [prepared.future for prepared in self._prepared] if not self._missing else []
         for other in waiting:
-            _fail(other, CancelledError())
+            fail(other, CancelledError())
 
     def drop_rest(self) -> None:
         """No thread will run the model."""
         for prepared in self._prepared:
-            _fail(prepared.future, CancelledError())
+            fail(prepared.future, CancelledError())
 
     def run_rest(self) -> None:
         """Runs the model for what is prepared."""
@@ -153,7 +151,7 @@ class Call(Generic[R]):
                 self._run(inputs)
         except BaseException as error:
             for prepared in self._prepared:
-                _fail(prepared.future, error)
+                fail(prepared.future, error)
         finally:
             with self._lock:
                 self._running = None
@@ -181,7 +179,7 @@ class Call(Generic[R]):
             try:
                 self._hand_out(prepared, [out[i] for out in outputs], ran_s - started_s)
             except Exception as error:  # of this picture's output alone
-                _fail(prepared.future, error)
+                fail(prepared.future, error)
 
     def _input(self, inputs: Inputs) -> NDArray[np.float32]:
         slots = [prepared.slot for prepared in self._prepared]
@@ -210,8 +208,7 @@ class Call(Generic[R]):
             embedding,
             call_s,
         )
-        with contextlib.suppress(InvalidStateError):  # given up in the meantime
-            prepared.future.set_result(answer)
+        settle(prepared.future, answer)
 
 
 class _Preparation:
@@ -248,12 +245,6 @@ class _Rest:
 
     def drop(self) -> None:
         self._call.drop_rest()
-
-
-def _fail(future: Future[Any], error: BaseException) -> None:
-    """Gives a future its error, unless it has an outcome already."""
-    with contextlib.suppress(InvalidStateError):
-        future.set_exception(error)
 
 
 def _embedding(features: NDArray[np.float32]) -> NDArray[np.float32]:

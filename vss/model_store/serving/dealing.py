@@ -10,13 +10,14 @@ from typing import Any
 
 from vss.errors import BadRecord, StoreUnavailable, UnknownModel, UsageError
 from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.futures import end_cancelled, fail, settle
 from vss.model_store.serving.beside import Beside
 from vss.model_store.serving.judge import Judge, Judgement
 from vss.model_store.serving.loaded import LoadedModel, LoadedModels
 from vss.model_store.serving.loading import ModelLoader
 from vss.model_store.serving.plan import ModelVersion, Plan
 from vss.model_store.serving.plans import Plans, may_come_from_records
-from vss.model_store.serving.promise import ServedFuture, end_cancelled, fail, settle
+from vss.model_store.serving.promise import ServedFuture
 from vss.model_store.serving.refusals import Refusals
 from vss.model_store.serving.requests import Request, Served
 from vss.model_store.serving.result_cache import AnswerCodec, ResultCache, cache_key

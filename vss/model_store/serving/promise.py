@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.futures import end_cancelled, fail, settle
 from vss.model_store.serving.requests import Served
 
 T = TypeVar("T")
@@ -25,25 +25,6 @@ class ServedFuture(Future[Served[Any]]):
         if self.followed is not None and not self.followed.cancel():
             return False
         return super().cancel()
-
-
-def settle(future: Future[T], result: T) -> None:
-    """Gives a future its result, unless it has an outcome already."""
-    with contextlib.suppress(InvalidStateError):
-        future.set_result(result)
-
-
-def fail(future: Future[Any], error: BaseException) -> None:
-    """Gives a future its error, unless it has an outcome already."""
-    with contextlib.suppress(InvalidStateError):
-        future.set_exception(error)
-
-
-def end_cancelled(future: Future[Any]) -> None:
-    """Cancels a future and tells who waits."""
-    if Future.cancel(future):
-        with contextlib.suppress(InvalidStateError, RuntimeError):
-            future.set_running_or_notify_cancel()
 
 
 class Job(Generic[T]):

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from vss.model_store.runner.answer import Answer
+from vss.model_store.runner.futures import end_cancelled, fail, settle
 from vss.model_store.runner.runner import Runner
-from vss.model_store.serving.promise import ServedFuture, end_cancelled, fail, settle
+from vss.model_store.serving.promise import ServedFuture
 from vss.model_store.serving.requests import Request, Served
 
 
