@@ -12,7 +12,7 @@ from vss.codecs.images import Image
 from vss.errors import VssError
 from vss.model_store.serving.requests import Request, Served, Server
 from vss.workers.offline.inputs import BadInput, InputFile, InputPicture
-from vss.workers.pictures.events import rounded
+from vss.workers.pictures.events import embedding_of
 from vss.workers.pictures.kept import KeptPicture
 
 BATCH: Final = 8
@@ -114,5 +114,4 @@ def _result(one: _Waiting) -> Found | BadInput:
         answer = future.result().answer
     except VssError as error:
         return BadInput(picture.file, picture.frame, error)
-    embedding = rounded(answer.embedding.tolist()) if answer.embedding is not None else None
-    return Found(picture, answer.value, kept.image if kept is not None else None, embedding)
+    return Found(picture, answer.value, kept.image if kept is not None else None, embedding_of(answer))

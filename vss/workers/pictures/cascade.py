@@ -13,11 +13,10 @@ from typing import Any, Final
 from vss.model_store.serving.requests import Request, Served, Server
 from vss.schemas.events import DetectedObject, ObjectClassification
 from vss.workers.pictures.crops import content_of, crop_of, cut
-from vss.workers.pictures.events import rounded
+from vss.workers.pictures.events import SECONDS_DIGITS, embedding_of
 from vss.workers.pictures.kept import KeptPicture
 
 _TASK: Final = "classification"
-_SECONDS_DIGITS: Final = 6
 
 
 class Cascade:
@@ -216,6 +215,6 @@ def _classification(said: Served[Any]) -> ObjectClassification:
         predictions=answer.value,
         model_name=said.name,
         model_version=said.version,
-        inference_time=round(answer.inference_s, _SECONDS_DIGITS),
-        embedding=rounded(answer.embedding.tolist()) if answer.embedding is not None else None,
+        inference_time=round(answer.inference_s, SECONDS_DIGITS),
+        embedding=embedding_of(answer),
     )

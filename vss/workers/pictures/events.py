@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from vss.codecs.event_id import event_id
 from vss.codecs.headers import format_time
+from vss.model_store.runner.answer import Answer
 from vss.model_store.serving.requests import Served
 from vss.schemas import topics
 from vss.schemas.envelope import Record
@@ -24,7 +25,8 @@ from vss.schemas.events import (
 from vss.schemas.frame import FrameHeader
 from vss.schemas.topics import Topic
 
-_SECONDS_DIGITS: Final = 6
+SECONDS_DIGITS: Final = 6
+"""Of the times in events."""
 _EMBEDDING_DIGITS: Final = 6
 
 
@@ -75,18 +77,20 @@ def common_fields(record: Record, frame: FrameHeader, served: Served[Any], now_n
         "height": answer.height,
         "model_name": served.name,
         "model_version": served.version,
-        "inference_time": round(answer.inference_s, _SECONDS_DIGITS),
-        "processing_time": round(answer.processing_s, _SECONDS_DIGITS),
+        "inference_time": round(answer.inference_s, SECONDS_DIGITS),
+        "processing_time": round(answer.processing_s, SECONDS_DIGITS),
         "timestamp": format_time(now_ns),
         "source": SourceCoordinates(record.topic, record.partition, record.offset),
-        "embedding": rounded(answer.embedding.tolist()) if answer.embedding is not None else None,
+        "embedding": embedding_of(answer),
         "cached": served.cached,
     }
 
 
-def rounded(embedding: Sequence[float]) -> tuple[float, ...]:
-    """An embedding as it is written: finer digits than a float32 has would be bytes without news."""
-    return tuple(round(number, _EMBEDDING_DIGITS) for number in embedding)
+def embedding_of(answer: Answer[Any]) -> tuple[float, ...] | None:
+    """An answer's embedding as it is written: finer digits than a float32 has would be bytes without news."""
+    if answer.embedding is None:
+        return None
+    return tuple(round(number, _EMBEDDING_DIGITS) for number in answer.embedding.tolist())
 
 
 class DetectionEvents:
