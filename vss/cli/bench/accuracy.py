@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from vss.cli.bench.options import json_option, model_option, progress
+from vss.cli.bench.options import json_option, model_option
 from vss.cli.options import fleet_options
+from vss.cli.progress import progress
 from vss.config import Settings
 
 EXAMPLES = """\b

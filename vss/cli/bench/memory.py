@@ -11,11 +11,11 @@ from vss.cli.bench.options import (
     json_option,
     model_option,
     names_no_cluster,
-    progress,
     size_option,
     video_option,
 )
 from vss.cli.options import fleet_options
+from vss.cli.progress import progress
 from vss.config import Settings
 
 EXAMPLES = """\b

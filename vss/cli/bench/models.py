@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vss.cli.bench.options import json_option, progress, size_option, video_option
+from vss.cli.bench.options import json_option, size_option, video_option
 from vss.cli.model_options import store_options
+from vss.cli.progress import progress
 from vss.config import Settings
 from vss.errors import ConfigError
 

@@ -1,10 +1,7 @@
-"""Options that benches share, and how they show progress."""
+"""Options that benches share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,20 +31,6 @@ size_option = click.option(
     help="Size of the frames; a video's are scaled to it.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
-
-
-@contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
 
 
 def names_no_cluster() -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vss.cli.bench.options import json_option, model_option, names_no_cluster, progress, size_option, video_option
+from vss.cli.bench.options import json_option, model_option, names_no_cluster, size_option, video_option
 from vss.cli.options import fleet_options, override
+from vss.cli.progress import progress
 from vss.config import Settings
 
 if TYPE_CHECKING:

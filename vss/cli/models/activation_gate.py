@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vss.cli.bench.options import progress
 from vss.cli.models.comparison_report import report_unreadable
 from vss.cli.models.frame_options import FrameChoice, counted
+from vss.cli.progress import progress
 from vss.config import Settings
 from vss.errors import ConfigError
 

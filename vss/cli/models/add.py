@@ -10,7 +10,7 @@ import click
 
 from vss.cli.model_options import store_options
 from vss.cli.models.report import as_json_option, document, print_facts, run_hint
-from vss.cli.models.transfer import transfer_bar
+from vss.cli.progress import transfer_bar
 from vss.config import Settings
 
 if TYPE_CHECKING:

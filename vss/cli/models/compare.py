@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vss.cli.bench.options import progress
 from vss.cli.model_options import fleet_detector_options
 from vss.cli.models.frame_options import FrameChoice, counted, frame_options
 from vss.cli.models.report import as_json_option
+from vss.cli.progress import progress
 from vss.config import Settings
 
 if TYPE_CHECKING:

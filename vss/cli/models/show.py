@@ -9,7 +9,7 @@ import click
 from vss.cli.model_options import fleet_store_options
 from vss.cli.models.activity import role_of, states_or_note
 from vss.cli.models.report import as_json_option, document, print_facts
-from vss.cli.models.transfer import transfer_bar
+from vss.cli.progress import transfer_bar
 from vss.config import Settings
 
 EXAMPLES = """\b

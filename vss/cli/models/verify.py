@@ -11,7 +11,7 @@ import click
 
 from vss.cli.model_options import store_options
 from vss.cli.models.report import as_json_option
-from vss.cli.models.transfer import transfer_bar
+from vss.cli.progress import transfer_bar
 from vss.config import Settings
 
 if TYPE_CHECKING:
