@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_store.serving.fakes import FakeMemory, FakeStore, Rig, make_rig
+from tests.model_store.serving.fakes import FakeMemory, FakeRunner, FakeStore, Rig, make_rig
 from tests.model_store.serving.real_models import request
 from vss.errors import (
     ModelCorrupt,
@@ -19,7 +19,9 @@ from vss.errors import (
 )
 from vss.model_store.manifest import InputSpec, Manifest
 from vss.model_store.resolve import ModelRef
+from vss.model_store.serving.loaded import LoadedModel
 from vss.model_store.serving.memory import estimated_bytes
+from vss.model_store.serving.plan import ModelVersion
 
 
 def ask(rig: Rig, *models: str) -> None:
@@ -51,6 +53,19 @@ def test_a_store_that_stays_away_is_given_up_after_so_many_tries(tmp_path: Path)
         rig.serving.serve("gate", "detection")
     assert len(rig.store.looks) == 3
     assert rig.value("vss_model_loads_total", model_name="gate", result="failed") == 1
+
+
+def test_a_model_that_two_loads_brought_is_held_once() -> None:
+    rig = make_rig({"gate": ["1"]})
+    rig.serving.serve("gate", "detection")
+    [first] = rig.store.runners
+    late = FakeRunner(first.ref)
+    # By a thread that was given up, and came to an end after the one in its place.
+    rig.serving._loaded.add(LoadedModel(ModelVersion("gate", "1"), late, late.ref, 1))
+    assert (first.closed, late.closed) == (False, True)
+    ask(rig, "gate")
+    rig.serving.close()
+    assert first.closed
 
 
 @pytest.mark.parametrize("error", [ModelCorrupt("x"), ModelUnsafe("x"), ModelTooLarge("x"), PermissionError(13, "x")])

@@ -170,10 +170,16 @@ class LoadedModels:
                 self._clock.wait(self._freed, min(_POLL_S, deadline.remaining_s()))
 
     def add(self, model: LoadedModel) -> None:
-        """A model has been loaded."""
+        """A model has been loaded. Where it is in memory already, that one stays and the new one is freed.
+
+        So it is when a load took too long, was given up and tried again, and then both came to an end.
+        """
         with self._lock:
-            model.used = next(self._uses)
-            self._models[model.key] = model
+            held = self._models.setdefault(model.key, model)
+            held.used = next(self._uses)
+            held.retired = False
+        if held is not model:
+            model.runner.close()
         self._count()
 
     def sweep(self) -> None:
