@@ -53,6 +53,17 @@ def test_a_store_at_an_address_is_used_like_a_folder(vss: Vss, tmp_path: Path) -
     assert not (tmp_path / "models").exists()
 
 
+def test_a_damaged_model_hides_no_other_from_the_list(vss: Vss, tmp_path: Path) -> None:
+    for name in ("gate", "yard"):
+        assert vss("add", "tiny.onnx", "--name", name)[0] == 0
+    (tmp_path / "models" / "yard" / "1" / "SHA256SUMS").unlink()
+
+    code, out, err = vss("list", "--json")
+    assert (code, [one["name"] for one in json.loads(out)]) == (1, ["gate"])
+    assert "yard cannot be listed: models/yard/1/SHA256SUMS cannot be read" in err
+    assert vss("list")[1].splitlines()[1].startswith("gate")
+
+
 def test_a_classifier_is_added_with_what_flags_say_of_it(vss: Vss, tmp_path: Path) -> None:
     write_classifier(tmp_path / "parts.onnx", labels=None)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +13,11 @@ from vss.cli.model_options import fleet_store_options
 from vss.cli.models.activity import role_of, states_or_note
 from vss.cli.models.report import as_json_option, size_text, summary, time_text
 from vss.config import Settings
+from vss.errors import ModelError
 
 if TYPE_CHECKING:
+    from vss.model_store.storage.place import StoredVersion
+    from vss.model_store.store import ModelStore
     from vss.streams.activation_state import ActivationState
 
 EXAMPLES = """\b
@@ -31,8 +36,9 @@ def list_(settings: Settings, as_json: bool) -> None:
     from vss.model_store.store import ModelStore
 
     store = ModelStore.of(settings.model)
-    versions = {name: store.versions(name) for name in store.names()}
-    versions = {name: held for name, held in versions.items() if held}  # the last may have been removed meanwhile
+    versions, damaged = _read(store)
+    for name, error in damaged.items():
+        click.secho(f"{name} cannot be listed: {error}", fg="red", err=True)
     states = states_or_note(settings) if versions else {}
     if as_json:
         known = states if states is not None else {}
@@ -42,10 +48,30 @@ def list_(settings: Settings, as_json: bool) -> None:
         }
         rows = [summary(name, held, roles[name] if states is not None else None) for name, held in versions.items()]
         click.echo(json.dumps(rows))
-        return
-    if not versions:
+    elif versions:
+        _show(versions, states)
+    elif not damaged:
         click.echo(f"no models in {store.shown}; add one with `vss models add FILE --name NAME`", err=True)
-        return
+    if damaged:
+        sys.exit(1)
+
+
+def _read(store: ModelStore) -> tuple[dict[str, list[StoredVersion]], dict[str, ModelError]]:
+    """What there is of each model, and why it cannot be said of some: one that is damaged hides no other."""
+    versions: dict[str, list[StoredVersion]] = {}
+    damaged: dict[str, ModelError] = {}
+    for name in store.names():
+        try:
+            held = store.versions(name)
+        except ModelError as error:
+            damaged[name] = error
+        else:
+            if held:  # the last may have been removed meanwhile
+                versions[name] = held
+    return versions, damaged
+
+
+def _show(versions: Mapping[str, list[StoredVersion]], states: Mapping[str, ActivationState] | None) -> None:
     table = [("NAME", "LATEST", "SERVES", "VERSIONS", "SIZE", "ADDED")]
     table += [
         (
