@@ -32,7 +32,6 @@ _LEGACY_PICKLES: Final = 5
 _MAX_PICKLE_BYTES: Final = 64 << 20
 _MAX_UNPACKED_FACTOR: Final = 8
 """Weights do not shrink when packed; what does is a bomb, or text."""
-_MAX_DEPTH: Final = 2
 
 _GLOBALS: Final = re.compile(
     r"collections (OrderedDict|defaultdict|Counter)"

@@ -11,7 +11,6 @@ import ctypes
 import threading
 from typing import Any, Final, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -153,8 +152,3 @@ def open_cuda_memory(device_id: int = 0) -> CudaMemory | None:
         except (OSError, AttributeError):
             continue
     return None
-
-
-def as_bytes(array: Array) -> NDArray[np.uint8]:
-    """The memory of an array that is contiguous in C's order."""
-    return array.reshape(-1).view(np.uint8)

@@ -27,10 +27,10 @@ R = TypeVar("R")
 # images a call, 17 with 8, 20 with 16: they no longer fit the cache); an accelerator wants more. Models of thumbnails
 # want more as well: with 16 a call, a picture of CIFAR's 32×32 took 1.01 CPU-ms from its record to its event, with 4
 # 1.14, of which the model is 0.91.
-_CPU_BATCH: Final = 4
+CPU_BATCH: Final = 4
 _CPU_BATCH_PIXELS: Final = 4 * 64 * 64
 _CPU_MOST: Final = 16
-_ACCELERATOR_BATCH: Final = 32
+ACCELERATOR_BATCH: Final = 32
 # Enough to decode for an accelerator.
 _ACCELERATOR_THREADS: Final = 8
 # One works while the other one's copies pass (see `DeviceCalls`); its threads are for decoding.
@@ -103,7 +103,7 @@ class Runner(Generic[R]):
             model,
             task,
             name=ref.name,
-            batch=model.input_shape[0] or (_cpu_batch(task.input_wh) if model.on_cpu else _ACCELERATOR_BATCH),
+            batch=model.input_shape[0] or (_cpu_batch(task.input_wh) if model.on_cpu else ACCELERATOR_BATCH),
             features=settings.features is not None,
             report=RunnerReport(metrics, ref.name, kind.name) if metrics is not None else None,
         )
@@ -177,7 +177,7 @@ def _warm_sizes(batch: int, fixed: int | None) -> list[int]:
 
 
 def _cpu_batch(input_wh: tuple[int, int]) -> int:
-    return max(_CPU_BATCH, min(_CPU_MOST, _CPU_BATCH_PIXELS // (input_wh[0] * input_wh[1])))
+    return max(CPU_BATCH, min(_CPU_MOST, _CPU_BATCH_PIXELS // (input_wh[0] * input_wh[1])))
 
 
 def _threads(on_cpu: bool) -> int:

@@ -11,11 +11,10 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError
 from vss.model_store.backends.onnx import usable_providers
 from vss.model_store.resolve import ModelRef
+from vss.model_store.runner.runner import ACCELERATOR_BATCH, CPU_BATCH
 
 _DEFAULT_SIDE: Final = {"classification": 224}
 _OTHER_SIDE: Final = 640
-_CPU_BATCH: Final = 4
-_ACCELERATOR_BATCH: Final = 32
 _FLOAT_BYTES: Final = 4
 # Activations of a convolutional network, in sizes of its input: the first layers have a quarter of the pixels and five
 # to ten times the channels, and a runtime keeps a few of them at once. YOLOv8n and YOLOX-nano take 2 to 3 a call, and
@@ -117,6 +116,6 @@ def estimated_bytes(ref: ModelRef, *, on_accelerator: bool, input_wh: tuple[int,
         return ref.manifest.memory_bytes
     side = _DEFAULT_SIDE.get(ref.manifest.task, _OTHER_SIDE)
     wh = input_wh or (ref.manifest.input.width or side, ref.manifest.input.height or side)
-    batch = _ACCELERATOR_BATCH if on_accelerator else _CPU_BATCH
+    batch = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
     inputs = batch * 3 * math.prod(wh) * _FLOAT_BYTES
     return ref.file.stat().st_size + _ACTIVATIONS * inputs + _RUNTIME_BYTES

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
-from vss.model_store.checksums import SUMS_FILE, parse_sums, require_equal, sha256_of, sha256_of_stream, sums_text
+from vss.model_store.checksums import (
+    MAX_SUMS_BYTES,
+    SUMS_FILE,
+    parse_sums,
+    require_equal,
+    sha256_of,
+    sha256_of_stream,
+    sums_text,
+)
 from vss.model_store.layout import REMOVED_FILE, inside, is_valid_name, version_number
 from vss.model_store.storage.faults import reaching
 from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
@@ -146,7 +154,7 @@ class FolderPlace:
         """The model file of a version, and the SHA-256 it was stored with."""
         sums = inside(self.folder, name, str(number), SUMS_FILE)
         with self._readable(sums), sums.open("rb") as file:
-            content = file.read(1 << 16)
+            content = file.read(MAX_SUMS_BYTES)
         file_name, stored = parse_sums(content, str(sums))
         path = inside(self.folder, name, str(number), file_name)
         if not path.is_file():

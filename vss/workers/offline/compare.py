@@ -96,7 +96,7 @@ def compare_versions(
     """Runs A and B over frames.
 
     They take turns, a few frames each, and who begins changes from turn to turn, so that a machine that gets slower or
-    faster meets both alike. The first turn is made twice and counts once: its first half warms both up.
+    faster meets both alike. The first turn is made twice and counts once: the first time warms both up.
 
     Args:
         refs: A and B.
