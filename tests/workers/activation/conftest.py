@@ -84,10 +84,10 @@ class Worker:
     following: Following
     metrics: Metrics
 
-    def ask(self, key: str = "camera", brightness: int = 200) -> str:
+    def ask(self, key: str = "camera", brightness: int = 200, model: str | None = None) -> str:
         """The version that answers; raises what it raises."""
         picture = Picture.decoded(np.full((64, 64, 3), brightness, np.uint8))
-        [future] = self.serving.submit([Request(picture, key.encode(), "detection")])
+        [future] = self.serving.submit([Request(picture, key.encode(), "detection", model)])
         return future.result(30).version
 
     def swaps(self, result: str) -> float:

@@ -32,6 +32,7 @@ class FakeServing:
         self.answers: list[SwapResult | Exception] = []
         self.served: SwapResult | Exception = SwapResult(True, "1")
         self.on_breach: Callable[[Breach], None] = lambda _: None
+        self.on_fall_back: Callable[[ModelActivation, SwapResult], None] = lambda *_: None
         self.slow_s = 0.0
 
     def serve(self, spec: str, task: str) -> SwapResult:

@@ -145,6 +145,19 @@ def test_a_worker_that_starts_with_a_broken_active_version_falls_back_and_says_s
     assert (event.serving, "no ONNX model" in event.reason) == ("1", True)
 
 
+def test_a_model_that_only_a_record_asks_for_falls_back_and_says_so(
+    operator: Operator, start: Start, store: Path, tmp_path: Path
+) -> None:
+    operator.activate("1")
+    broken = add_unloadable(store, tmp_path)
+    activation = operator.activate(broken)
+    worker = start("gate@2")
+    assert worker.ask() == "2"
+    assert worker.ask(model="gate") == "1"
+    [event] = operator.wait_for(activation, "refused")
+    assert (event.version, event.serving) == (broken, "1")
+
+
 def test_a_worker_without_any_version_that_serves_says_so_and_ends(
     operator: Operator, start: Start, tmp_path: Path
 ) -> None:

@@ -56,7 +56,7 @@ def add_unwarmable(folder: Path, scratch: Path) -> str:
     return add_version(folder, write_fussy(scratch / "never.onnx", within=1e9))
 
 
-def write_fussy(path: Path, *, within: float = 0.05) -> Path:
+def write_fussy(path: Path, *, within: float = 0.002) -> Path:
     """The tiny detector, which fails where a picture's mean brightness, 0..1, is near that of `DUSK`."""
     model = onnx.load(str(write_tiny_yolov8(path)))
     graph = model.graph

@@ -54,6 +54,8 @@ class Serving:
     Attributes:
         on_breach: Called once for an activation whose version broke its limits here, on the loader's thread. The
             stable version serves already.
+        on_fall_back: Called when a model is opened and the version that its activation names cannot serve, on the
+            loader's thread; whether at the start, for a route, or because a record asks for it.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Serving:
         logger: Logger,
     ) -> None:
         self.on_breach: Callable[[Breach], None] = lambda _: None
+        self.on_fall_back: Callable[[ModelActivation, SwapResult], None] = lambda _activation, _result: None
         self._settings = settings
         self._calls = calls
         self._stop = threading.Event()
@@ -90,7 +93,14 @@ class Serving:
             logger=logger,
         )
         self._plans = Plans(self._loaded, metrics)
-        self._swaps = Swaps(plans=self._plans, loader=loader, loaded=self._loaded, finder=finder, logger=logger)
+        self._swaps = Swaps(
+            plans=self._plans,
+            loader=loader,
+            loaded=self._loaded,
+            finder=finder,
+            on_fall_back=lambda activation, result: self.on_fall_back(activation, result),
+            logger=logger,
+        )
         self._router = Router(settings.routes, by_header=settings.route_by_header)
         self._beside = Beside(loads, logger)
         self._dealer = Dealer(

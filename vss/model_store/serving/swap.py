@@ -58,6 +58,7 @@ class Swaps:
         loader: Loads.
         loaded: What is loaded.
         finder: Knows the store's names.
+        on_fall_back: Called when a model is opened with the stable version, for the activated one cannot serve.
         logger: Told of them.
     """
 
@@ -68,8 +69,10 @@ class Swaps:
         loader: ModelLoader,
         loaded: LoadedModels,
         finder: Finder,
+        on_fall_back: Callable[[ModelActivation, SwapResult], None],
         logger: Logger,
     ) -> None:
+        self._on_fall_back = on_fall_back
         self._plans = plans
         self._loader = loader
         self._loaded = loaded
@@ -196,6 +199,7 @@ class Swaps:
             self._plans.hold(plan.name)
         self._logger.warning("falls back", model=plan.name, serving=activation.stable, reason=reason)
         self._loader.load(plan.name, activation.stable, task)
+        self._on_fall_back(activation, SwapResult(False, activation.stable, reason))
         return Plan(plan.name, task, activation.stable, activation=activation), reason
 
     def _refused(self, before: Plan, activation: ModelActivation, reason: str, *, may_pass: bool = False) -> SwapResult:

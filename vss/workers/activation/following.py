@@ -39,6 +39,7 @@ class Servable(Protocol):
     """What serves: `vss.model_store.serving.serving.Serving`."""
 
     on_breach: Callable[[Breach], None]
+    on_fall_back: Callable[[ModelActivation, SwapResult], None]
 
     def serve(self, spec: str, task: str) -> SwapResult:
         """Loads a model at the start; raises `ModelError` where not even the version before can be served."""
@@ -81,11 +82,12 @@ class Following:
         self._lock = threading.Lock()
         self._states: dict[str, ActivationState] = {}
         self._started = False
-        self._said_refused = ""
+        self._said_refused: dict[str, str] = {}
         self._left = threading.Event()
         self._follower = ActivationFollower(settings, on_change=self._changed, logger=logger, clock=clock)
         self._announcer = Announcer(writer or ActivationWriter(settings, patient=True, logger=logger), logger=logger)
         servable.on_breach = self._broke
+        servable.on_fall_back = self._refused
 
     def __enter__(self) -> Following:
         return self
@@ -161,21 +163,21 @@ class Following:
 
     def _tell(self, state: ActivationState, swap: SwapResult, why: str) -> None:
         if not swap.swapped:
-            self._refused(state, swap)
+            self._refused(state.activation, swap)
+            if swap.may_pass:
+                timer = threading.Timer(_AGAIN_S, self._again, [state])
+                timer.daemon = True
+                timer.start()
         elif state.verdict is not None:
             self._say(ROLLED_BACK, state.activation, serving=swap.serving, reason=state.verdict.reason)
         else:
             self._say(SWAPPED, state.activation, serving=swap.serving, reason=why)
 
-    def _refused(self, state: ActivationState, swap: SwapResult) -> None:
-        activation = state.activation
-        if self._said_refused != activation.id:
+    def _refused(self, activation: ModelActivation, swap: SwapResult) -> None:
+        """Says so, once an activation: it may be tried again and again."""
+        if self._said_refused.get(activation.name) != activation.id:
+            self._said_refused[activation.name] = activation.id
             self._say(REFUSED, activation, serving=swap.serving, reason=swap.reason)
-        self._said_refused = activation.id
-        if swap.may_pass:
-            timer = threading.Timer(_AGAIN_S, self._again, [state])
-            timer.daemon = True
-            timer.start()
 
     def _again(self, state: ActivationState) -> None:
         """The store was away; it may be back, and operators may have changed their minds."""
