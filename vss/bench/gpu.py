@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from vss.bench.device import DeviceFacts, device_facts
 from vss.bench.paced import Ages, measure_ages
+from vss.bench.raw import ready_input
 from vss.bench.worker import WorkerBench
-from vss.codecs.images import read_image_info
-from vss.config import Limits, Settings
+from vss.config import Settings
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
-from vss.model_store.runner.picture import Picture
 from vss.model_store.runner.runner import Runner
 from vss.model_store.serving.single import SingleModel
-from vss.schemas.frame import FrameHeader
 from vss.workers.pictures.kinds import PictureWorker
 
 BATCHES: Final = (1, 4, 8, 16, 32)
@@ -184,7 +182,7 @@ def _prefixed(settings: Settings, behind: str) -> Settings:
 
 
 def _alone(runner: Runner[Any], jpegs: Sequence[bytes], batch: int, calls: int) -> BatchSpeed:
-    inputs = [_inputs(runner, jpegs, batch) for _ in range(_CALLERS)]
+    inputs = [ready_input(runner, jpegs, batch) for _ in range(_CALLERS)]
     # A view, as calls of a runner are: what it is of gets page-locked.
     rooms = [one[:batch] for one in inputs]
     _timed(runner, rooms[0], max(2, calls // 20))
@@ -212,14 +210,3 @@ def _timed(runner: Runner[Any], batch: NDArray[Any], calls: int) -> list[float]:
         runner.model.run(batch)
         seconds.append(time.perf_counter() - started_s)
     return seconds
-
-
-def _inputs(runner: Runner[Any], jpegs: Sequence[bytes], batch: int) -> NDArray[Any]:
-    inputs = runner.task.inputs(batch)
-    for slot in range(batch):
-        jpeg = jpegs[slot % len(jpegs)]
-        picture = Picture.encoded(jpeg, read_image_info(jpeg, FrameHeader(camera_id="bench"), Limits()))
-        size = (picture.width, picture.height)
-        inputs.write(slot, picture.load(runner.task.decode_wh(*size)), size)
-    room: NDArray[Any] = inputs.batch
-    return room

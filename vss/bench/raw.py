@@ -38,7 +38,7 @@ class RawModel:
         self._batch = batch or runner.model.input_shape[0] or 1
         self._inputs = [
             [
-                self._input(runner, jpegs[(caller + i) % len(jpegs)])
+                ready_input(runner, [jpegs[(caller + i) % len(jpegs)]], self._batch)
                 for i in range(max(1, _INPUTS_A_CALLER // self._batch))
             ]
             for caller in range(self._callers)
@@ -59,10 +59,14 @@ class RawModel:
         for i in range(calls):
             self._model.run(inputs[i % len(inputs)])
 
-    def _input(self, runner: Runner[Any], jpeg: bytes) -> NDArray[np.float32]:
+
+def ready_input(runner: Runner[Any], jpegs: Sequence[bytes], batch: int) -> NDArray[Any]:
+    """A batch for a runner's model, made of pictures in turn."""
+    inputs = runner.task.inputs(batch)
+    for slot in range(batch):
+        jpeg = jpegs[slot % len(jpegs)]
         picture = Picture.encoded(jpeg, read_image_info(jpeg, FrameHeader(camera_id="bench"), Limits()))
         size = (picture.width, picture.height)
-        inputs = runner.task.inputs(self._batch)
-        for slot in range(self._batch):
-            inputs.write(slot, picture.load(runner.task.decode_wh(*size)), size)
-        return inputs.batch
+        inputs.write(slot, picture.load(runner.task.decode_wh(*size)), size)
+    room: NDArray[Any] = inputs.batch
+    return room
