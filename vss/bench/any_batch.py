@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from vss.model_store.backends.load import ONNX_SUFFIX
 from vss.model_store.backends.onnx import OnnxModel
+from vss.model_store.layout import ONNX_SUFFIX
 from vss.model_store.resolve import ModelRef
 
 _BATCH: Final = "batch"

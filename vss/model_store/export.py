@@ -17,8 +17,9 @@ import numpy as np
 
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelUnsupported
-from vss.model_store.backends.load import ONNX_SUFFIX, open_model
+from vss.model_store.backends.load import open_model
 from vss.model_store.backends.torch import TorchModel
+from vss.model_store.layout import ONNX_SUFFIX
 from vss.model_store.resolve import ModelRef
 
 OPSET: Final = 18

@@ -17,8 +17,10 @@ MODEL_FILES: Final = ("model.onnx", "model.pth", "model.pt", "model.pt2")
 MANIFEST_FILE: Final = "model.yaml"
 REMOVED_FILE: Final = "REMOVED"
 """What is left of a version that was removed, so that its number is never given again."""
+ONNX_SUFFIX: Final = ".onnx"
 TORCH_SUFFIXES: Final = (".pth", ".th", ".pt", ".pt2")
-_FILE_SUFFIXES: Final = (".onnx", *TORCH_SUFFIXES)
+MODEL_SUFFIXES: Final = (ONNX_SUFFIX, *TORCH_SUFFIXES)
+"""What a model file may end in; what does not is taken for a name."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -30,7 +32,7 @@ def is_valid_name(name: str) -> bool:
 
 def is_file_spec(spec: str) -> bool:
     """Whether the text names a file rather than a model of the store."""
-    return "/" in spec or "\\" in spec or spec.lower().endswith(_FILE_SUFFIXES)
+    return "/" in spec or "\\" in spec or spec.lower().endswith(MODEL_SUFFIXES)
 
 
 def version_number(text: str) -> int | None:
@@ -55,7 +57,7 @@ def absolute_address(address: str) -> str:
 def valid_name_from(text: str) -> str:
     """The nearest valid name: `My Model` → `my-model`."""
     name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).lstrip("._-")[:100] or "model"
-    while name.endswith(_FILE_SUFFIXES):
+    while name.endswith(MODEL_SUFFIXES):
         name = name.rpartition(".")[0] or "model"
     return name
 

@@ -7,8 +7,9 @@ import pytest
 from tests.model_store.detection.tiny_models import write_model, yolov8_output
 from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelUnsupported
-from vss.model_store.backends.load import MODEL_SUFFIXES, open_model
+from vss.model_store.backends.load import open_model
 from vss.model_store.backends.onnx import OnnxModel
+from vss.model_store.layout import MODEL_SUFFIXES
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
 

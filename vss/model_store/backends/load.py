@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
-from vss.model_store.layout import TORCH_SUFFIXES
+from vss.model_store.layout import MODEL_SUFFIXES, ONNX_SUFFIX, TORCH_SUFFIXES
 from vss.model_store.resolve import ModelRef
-
-ONNX_SUFFIX: Final = ".onnx"
-MODEL_SUFFIXES: Final = (ONNX_SUFFIX, *TORCH_SUFFIXES)
 
 
 def open_model(ref: ModelRef, settings: ModelSettings) -> Model:

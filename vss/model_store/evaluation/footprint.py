@@ -21,7 +21,8 @@ import psutil
 
 from vss.config import ModelSettings
 from vss.errors import ModelTooLarge
-from vss.model_store.backends.load import ONNX_SUFFIX, open_model
+from vss.model_store.backends.load import open_model
+from vss.model_store.layout import ONNX_SUFFIX
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
 from vss.model_store.tasks.registry import task_kind
