@@ -66,7 +66,7 @@ def picture_options(command: F) -> F:
     return with_settings(command, *options, CONFIG_OPTION, _STORE_OPTION, pop_flags=_pop_flags)
 
 
-def fleet_detector_options(command: F) -> F:
+def fleet_picture_options(command: F) -> F:
     """Adds what `picture_options` adds and `--bootstrap-servers`; all of it reaches the command as `settings`."""
     options = (*_RUN_OPTIONS, *_DETECTOR_OPTIONS, *_CLASSIFIER_OPTIONS, _STORE_OPTION)
     return with_settings(command, *options, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)

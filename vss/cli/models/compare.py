@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vss.cli.model_options import fleet_detector_options
+from vss.cli.model_options import fleet_picture_options
 from vss.cli.models.frame_options import FrameChoice, counted, frame_options
 from vss.cli.models.report import as_json_option
 from vss.cli.progress import progress
@@ -42,7 +42,7 @@ Example:
     help="Where examples are drawn.  [default: compare-NAME-A-B]",
 )
 @as_json_option
-@fleet_detector_options
+@fleet_picture_options
 def compare(
     settings: Settings,
     name: str,
