@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Generic, TypeVar
 
 import cv2
+import numpy as np
 
 from vss.codecs.images import Image
 from vss.config import ModelSettings
@@ -146,10 +147,12 @@ class Runner(Generic[R]):
             Exception: What the runtime raises.
         """
         inputs = self._pipeline.borrow()
+        # Zeros of its own: fresh room holds whatever was in that memory, numbers among it that cost or break a model.
+        blank = np.zeros_like(inputs.batch)
+        self._pipeline.give_back(inputs)
         for size in _warm_sizes(self.batch, self._pipeline.fixed_batch):
             with self._pipeline.in_model():
-                self.model.run(inputs.batch[:size])
-        self._pipeline.give_back(inputs)
+                self.model.run(blank[:size])
 
     def close(self) -> None:
         """Drops what has not started, and frees the model and the threads that are its own. Idempotent."""
