@@ -8,7 +8,7 @@ from typing import Final
 
 from vss.codecs.images import ImageInfo, read_image_info
 from vss.config import Limits
-from vss.errors import ConfigError
+from vss.errors import BadRecord, ConfigError
 from vss.model_store.evaluation.average_precision import TrueBox
 from vss.schemas.frame import FrameHeader
 
@@ -34,18 +34,21 @@ def read_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, list[TrueB
     A picture without a file has no objects; without any file the result is empty.
 
     Raises:
-        ConfigError: A line is none.
+        ConfigError: A line is none, or a file cannot be read; names the file.
     """
     if not any((folder / "labels").glob("*.txt")):
         return {}
     truth: dict[str, list[TrueBox]] = {}
     for name, path in files.items():
         labels = folder / "labels" / f"{path.stem}.txt"
-        info = read_image_info(path.read_bytes(), FrameHeader(camera_id=""), Limits())
-        lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
         try:
+            info = read_image_info(path.read_bytes(), FrameHeader(camera_id=""), Limits())
+        except (BadRecord, OSError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}", fix="remove or repair it") from error
+        try:
+            lines = labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else []
             truth[name] = [_true_box(line, info) for line in lines if line.strip()]
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise ConfigError(f"{labels}: {error}", fix="write lines of: class x y width height") from error
     return truth
 
