@@ -20,9 +20,14 @@ PLAIN = {"mean": (0, 0, 0), "std": (1, 1, 1), "width": SIDE, "height": SIDE}
 
 
 def conv_net(
-    *, channels: int = 16, seed: int = 0, opset: int = 17, metadata: dict[str, str] | None = None
+    *,
+    channels: int = 16,
+    activation: str = "silu",
+    seed: int = 0,
+    opset: int = 17,
+    metadata: dict[str, str] | None = None,
 ) -> ModelProto:
-    """Three convolutions with SiLU between them and a residual connection; then the mean of each class's map.
+    """Three convolutions with SiLU, ReLU or nothing between them and a residual connection; then a mean for each class.
 
     Layers are named `first`, `second`, `head`.
     """
@@ -35,7 +40,10 @@ def conv_net(
         pads = [size // 2] * 4
         return [helper.make_node("Conv", [source, f"{name}.w", f"{name}.b"], [name], name, pads=pads)], constants
 
-    def silu(name: str) -> list[NodeProto]:
+    def active(name: str) -> list[NodeProto]:
+        if activation != "silu":
+            kind = {"relu": "Relu", "none": "Identity"}[activation]
+            return [helper.make_node(kind, [name], [f"{name}.silu"], f"{name}.{kind}")]
         return [
             helper.make_node("Sigmoid", [name], [f"{name}.s"], f"{name}.sigmoid"),
             helper.make_node("Mul", [name, f"{name}.s"], [f"{name}.silu"], f"{name}.mul"),
@@ -46,9 +54,9 @@ def conv_net(
     head, head_constants = conv("head", "sum", channels, len(LABELS), 1)
     nodes = [
         *first,
-        *silu("first"),
+        *active("first"),
         *second,
-        *silu("second"),
+        *active("second"),
         helper.make_node("Add", ["first.silu", "second.silu"], ["sum"], "add"),
         *head,
         helper.make_node("GlobalAveragePool", ["head"], ["pooled"], "pool"),

@@ -59,6 +59,30 @@ def test_a_layer_that_is_kept_keeps_its_weights(observed: tuple[Graph, Activatio
     assert "head.w_quantized" in held
 
 
+@pytest.mark.parametrize("scope", ["layers", "body"])
+@pytest.mark.parametrize("activation", ["silu", "relu", "none"])
+def test_a_layer_that_is_kept_is_not_quantised_by_the_runtime_either(
+    tmp_path: Path, activation: str, scope: Any
+) -> None:
+    model = conv_net(channels=32, activation=activation)
+    held = {one.name: one for one in model.graph.initializer}
+
+    def change(name: str, place: Any, value: float) -> None:
+        changed = numpy_helper.to_array(held[name]).copy()
+        changed[place] = value
+        held[name].CopyFrom(numpy_helper.from_array(changed, name))
+
+    # A huge weight of an input that is always 0 changes nothing; one scale for all weights would leave them none.
+    change("first.w", 0, 0.0)
+    change("first.b", 0, 0.0)
+    change("second.w", (0, 0), 1000.0)
+    graph = prepare(write(model, tmp_path / "net.onnx"))
+    activations = observe(graph, INPUTS, lambda: None)
+    reference = run(model)
+    spread = reference.std(axis=0).mean()
+    assert np.abs(run(quantise(graph, activations, Recipe(scope, kept=("second",)))) - reference).mean() < 0.1 * spread
+
+
 def test_no_steps_are_spent_where_silu_is_as_good_as_0(observed: tuple[Graph, Activations]) -> None:
     graph, activations = observed
     histogram = activations.histograms["first"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,29 +18,34 @@ if TYPE_CHECKING:
 
 # x · sigmoid(x) is within 0.015 of 0 below this: steps spent on what lies lower are lost to what lies above.
 _SILU_FLOOR: Final = -6.0
+_LOOKED_THROUGH: Final = frozenset({"Relu", "Clip"})
 
 
-def quantise(graph: Graph, activations: Activations, recipe: Recipe) -> ModelProto:
+def quantise(graph: Graph, activations: Activations, recipe: Recipe, *, only: str | None = None) -> ModelProto:
     """Rewrites a model: activations in unsigned 8 bits, weights in signed ones with a scale for each channel.
 
     Both are written as pairs of QuantizeLinear and DequantizeLinear, which ONNX Runtime turns into integer kernels when
     it loads the model.
+
+    Args:
+        graph: The model.
+        activations: What its ranges are chosen from.
+        recipe: How.
+        only: Name of the one layer to quantise; None quantises what the recipe says.
     """
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, TensorsData
 
     model = type(graph.model)()
     model.CopyFrom(graph.model)
-    overrides = _round_weights(model, graph, activations, recipe)
+    layers = {node.name for node in graph.layers}
+    left = _keep(model, graph, recipe.kept)
+    wanted = [n.name for n in graph.body if n.name not in left and (recipe.scope == "body" or n.name in layers)]
+    chosen = wanted if only is None else [only]
+    overrides = _round_weights(model, graph, activations, recipe, set(chosen))
     ranges = dict(activations.ranges(recipe.ranges))
     for name in _silu_inputs(graph):
         low, high = ranges[name]
         ranges[name] = (max(low, _SILU_FLOOR), high)
-    layers = {node.name for node in graph.layers}
-    chosen = [
-        node.name
-        for node in graph.body
-        if node.name not in recipe.kept and (recipe.scope == "body" or node.name in layers)
-    ]
     quantizer = QDQQuantizer(
         model,
         True,  # a scale for each channel
@@ -60,7 +66,7 @@ def quantise(graph: Graph, activations: Activations, recipe: Recipe) -> ModelPro
 
 
 def _round_weights(
-    model: ModelProto, graph: Graph, activations: Activations, recipe: Recipe
+    model: ModelProto, graph: Graph, activations: Activations, recipe: Recipe, chosen: set[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Puts the weights of the layers to be quantised on their grids; returns the scales as the quantiser wants them."""
     from onnx import numpy_helper
@@ -70,7 +76,7 @@ def _round_weights(
     overrides: dict[str, list[dict[str, Any]]] = {}
     for layer in graph.layers:
         name, axis = layer.input[1], _output_axis(layer)
-        if layer.name in recipe.kept or name in overrides:
+        if layer.name not in chosen or name in overrides:
             continue
         weights = np.moveaxis(graph.weights[name], axis, 0)
         scales = choose_scales(weights, recipe.weights)
@@ -85,6 +91,46 @@ def _round_weights(
             shift = _mean_error(layer, rounded - weights, mean)
             bias.CopyFrom(numpy_helper.from_array((numpy_helper.to_array(bias) - shift).astype(np.float32), bias.name))
     return overrides
+
+
+def _keep(model: ModelProto, graph: Graph, kept: Sequence[str]) -> set[str]:
+    """Sees to it that layers stay in fp32; returns the names of what must not be quantised.
+
+    A layer between 8 bits on both sides would not stay as it is: ONNX Runtime quantises its weights when it loads the
+    model (its `WeightBiasQuantization`), all channels with one scale. So what reads the layer's output stays in fp32 as
+    well, which is good for an activation function anyway; and where that is a ReLU, through which the runtime looks, or
+    another layer, an operator that does nothing stands between.
+    """
+    left = set(kept)
+    guarded: set[str] = set()
+    layers = {node.name for node in graph.layers}
+    outputs = {name for node in graph.layers if node.name in left for name in node.output}
+    for node in graph.body:
+        for name in outputs.intersection(node.input):
+            if node.name not in layers:
+                left.add(node.name)
+            if node.name in layers or node.op_type in _LOOKED_THROUGH:
+                guarded.add(name)
+    if guarded:
+        _guard(model, guarded)
+    return left
+
+
+def _guard(model: ModelProto, tensors: set[str]) -> None:
+    """Puts max(x, the smallest number there is) behind what computes each tensor."""
+    from onnx import helper, numpy_helper
+
+    smallest = numpy_helper.from_array(np.array(np.finfo(np.float32).min), "vss_smallest")
+    model.graph.initializer.append(smallest)
+    nodes = list(model.graph.node)
+    for i, node in reversed(list(enumerate(nodes))):
+        for place, name in enumerate(node.output):
+            if name in tensors:
+                node.output[place] = f"{name}.unguarded"
+                guard = helper.make_node("Max", [f"{name}.unguarded", smallest.name], [name], f"{node.name}.guard")
+                nodes.insert(i + 1, guard)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
 def _output_axis(layer: NodeProto) -> int:

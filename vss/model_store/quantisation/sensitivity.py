@@ -42,9 +42,7 @@ def rank_layers(
     names = [layer.name for layer in graph.layers]
     errors = {}
     for name in names:
-        kept = tuple(other for other in names if other != name)
-        alone = Recipe("layers", recipe.ranges, recipe.weights, kept, recipe.corrected)
-        found = _run(quantise(graph, activations, alone), ends, inputs)
+        found = _run(quantise(graph, activations, recipe, only=name), ends, inputs)
         errors[name] = float(np.mean([_share(ours, theirs) for ours, theirs in zip(found, reference, strict=True)]))
         on_layer()
     return sorted(errors.items(), key=lambda item: -item[1])
