@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.config import ModelSettings
-from vss.errors import ConfigError, ModelUnsupported
+from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
 from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
 from vss.model_store.resolve import ModelRef
@@ -19,8 +19,8 @@ from vss.model_store.tasks.classification.cutter import Preparation
 from vss.model_store.tasks.classification.inputs import ClassificationInputs
 from vss.model_store.tasks.classification.pixels import ClassificationPixels
 from vss.model_store.tasks.classification.predictions import PredictionMaker, are_probabilities
-from vss.model_store.tasks.metadata import labels_in
-from vss.model_store.tasks.picture_input import picture_wh
+from vss.model_store.tasks.metadata import labels_of
+from vss.model_store.tasks.picture_input import outputs_for, picture_wh
 from vss.model_store.tasks.task import Inputs, TaskKind
 from vss.schemas.events import ClassPrediction
 
@@ -86,7 +86,8 @@ def load_classification(ref: ModelRef, model: Model, settings: ModelSettings) ->
     """
     width, height = picture_wh(ref, model, default=_DEFAULT_SIDE)
     probe = _probe(model, width, height, features=settings.features is not None)
-    labels = _labels(ref, model, probe.shape[1])
+    classes = probe.shape[1]
+    labels = labels_of(ref, model, classes) or tuple(f"class_{i}" for i in range(classes))
     output = ref.manifest.output
     if output == "auto":
         output = "probabilities" if are_probabilities(probe) else "logits"
@@ -102,15 +103,8 @@ CLASSIFICATION: Final = TaskKind("classification", load_classification)
 def _probe(model: Model, width: int, height: int, *, features: bool) -> NDArray[np.float32]:
     """Its output for noise, shape (batch, classes). Noise: what a logit is for black may well be 0 to 1."""
     noise = np.random.default_rng(_SEED).standard_normal((model.input_shape[0] or 1, 3, height, width))
-    try:
-        outputs = model.run(noise.astype(np.float32))
-    except Exception as error:  # the runtime's errors share no class but this
-        raise ModelUnsupported(
-            f"the model does not run on an image of {width}x{height}: {error}",
-            fix="give the size it takes as input.width and input.height in model.yaml",
-        ) from error
-    # An embedding comes last, and is not the task's.
-    shapes = [output.shape for output in (outputs[:-1] if features else outputs)]
+    outputs = outputs_for(model, noise.astype(np.float32), features=features)
+    shapes = [output.shape for output in outputs]
     classes = math.prod(shapes[0][1:]) if shapes else 0
     # (batch, classes), or (batch, classes, 1, 1) of a model that ends with a convolution.
     if len(shapes) != 1 or len(shapes[0]) < _FEWEST_CLASSES or shapes[0][1] != classes or classes < _FEWEST_CLASSES:
@@ -121,18 +115,6 @@ def _probe(model: Model, width: int, height: int, *, features: bool) -> NDArray[
         )
     rows: NDArray[np.float32] = outputs[0].reshape(len(outputs[0]), classes).astype(np.float32, copy=False)
     return rows
-
-
-def _labels(ref: ModelRef, model: Model, classes: int) -> tuple[str, ...]:
-    labels = ref.manifest.labels or labels_in(model.metadata)
-    if labels is None:
-        return tuple(f"class_{i}" for i in range(classes))
-    if len(labels) != classes:
-        where = "model.yaml" if ref.manifest.labels else "its metadata"
-        raise ConfigError(
-            f"the model tells {classes} classes apart, {where} names {len(labels)}", fix="correct labels in model.yaml"
-        )
-    return labels
 
 
 def _preparation(ref: ModelRef, model: Model, width: int, height: int) -> Preparation:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.config import ModelSettings
-from vss.errors import ConfigError, ModelUnsupported
+from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
 from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
 from vss.model_store.manifest import InputSpec
@@ -20,8 +20,8 @@ from vss.model_store.tasks.detection.letterbox import InputBuffer, Letterbox
 from vss.model_store.tasks.detection.objects import ObjectMaker
 from vss.model_store.tasks.detection.pixel_buffer import PixelBuffer
 from vss.model_store.tasks.detection.recognise import class_count, fits, recognise_head
-from vss.model_store.tasks.metadata import labels_in
-from vss.model_store.tasks.picture_input import picture_wh
+from vss.model_store.tasks.metadata import labels_of
+from vss.model_store.tasks.picture_input import outputs_for, picture_wh
 from vss.model_store.tasks.task import Inputs, TaskKind
 from vss.schemas.events import DetectedObject
 
@@ -116,29 +116,15 @@ DETECTION: Final = TaskKind("detection", load_detection)
 
 
 def _shapes_for_one(model: Model, width: int, height: int, *, features: bool) -> list[tuple[int, ...]]:
-    """Shapes of the outputs, found by running the model: exporters leave them open, and it warms the model up."""
-    try:
-        outputs = model.run(np.zeros((model.input_shape[0] or 1, 3, height, width), np.float32))
-    except Exception as error:  # the runtime's errors share no class but this
-        raise ModelUnsupported(
-            f"the model does not run on an image of {width}x{height}: {error}",
-            fix="give the size it takes as input.width and input.height in model.yaml",
-        ) from error
-    # An embedding comes last, and is not the head's.
-    return [tuple(output.shape) for output in (outputs[:-1] if features else outputs)]
+    black = np.zeros((model.input_shape[0] or 1, 3, height, width), np.float32)
+    return [tuple(output.shape) for output in outputs_for(model, black, features=features)]
 
 
 def _labels(ref: ModelRef, model: Model, classes: int | None) -> tuple[str, ...]:
-    labels = ref.manifest.labels or labels_in(model.metadata)
-    if labels is None:
-        # Exports of YOLOX and YOLOv5 name no classes; one that tells exactly COCO's 80 apart was trained on it.
-        return COCO_LABELS if classes == len(COCO_LABELS) else tuple(f"class_{i}" for i in range(classes or 0))
-    if classes is not None and len(labels) != classes:
-        where = "model.yaml" if ref.manifest.labels else "its metadata"
-        raise ConfigError(
-            f"the model tells {classes} classes apart, {where} names {len(labels)}", fix="correct labels in model.yaml"
-        )
-    return labels
+    if (labels := labels_of(ref, model, classes)) is not None:
+        return labels
+    # Exports of YOLOX and YOLOv5 name no classes; one that tells exactly COCO's 80 apart was trained on it.
+    return COCO_LABELS if classes == len(COCO_LABELS) else tuple(f"class_{i}" for i in range(classes or 0))
 
 
 def _letterbox(spec: InputSpec, head: HeadName, width: int, height: int) -> Letterbox:
