@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.model_store.plugin_package import install
 from tests.model_store.serving.fakes import make_rig
 from tests.model_store.serving.real_models import activation, add_model, request, serving_of
 from vss.config import ModelSettings
@@ -171,6 +172,18 @@ def test_two_situations_share_answers_only_when_they_are_the_same(
         return identity_of(ModelRef(name, version, file, manifest), ModelSettings.model_validate(change))
 
     assert (identity(one) == identity(other)) == (one == other)
+
+
+def test_a_new_version_of_a_tasks_package_asks_its_model_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "m.onnx").write_bytes(b"m")
+    ref = ModelRef("gate", "1", tmp_path / "m.onnx", Manifest(task="counting"))
+    install(tmp_path, package="counting", task="counting", points_to="load", code="def load(*_): ...")
+    before = identity_of(ref, ModelSettings())
+    assert identity_of(ref, ModelSettings()) == before
+    metadata = tmp_path / "counting-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1.1"))
+    assert identity_of(ref, ModelSettings()) != before
 
 
 def test_every_setting_is_known_to_change_answers_or_not_to() -> None:

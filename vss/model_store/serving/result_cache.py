@@ -1,8 +1,8 @@
 """Answers that are kept, so that a picture that was seen before costs no inference.
 
 A key is a hash of the picture and of everything that changes what is said about it: the model's file and version, its
-manifest, and the settings that reach its results. So a changed threshold or version never hits, and nothing has to be
-deleted when one changes.
+manifest, the settings that reach its results, and of a task of the user's own the package and its version. So a changed
+threshold or version never hits, and nothing has to be deleted when one changes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from vss.model_store.checksums import sha256_of
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.picture import Picture
+from vss.model_store.tasks.registry import package_of
 
 SETTINGS_THAT_CHANGE_ANSWERS: Final = (
     "classes",
@@ -62,6 +63,7 @@ def identity_of(ref: ModelRef, settings: ModelSettings) -> bytes:
         "version": ref.version,
         "sha256": sha256_of(ref.file),
         "suffix": ref.file.suffix,
+        "task": package_of(ref.manifest.task),
         "manifest": ref.manifest.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json", include=set(SETTINGS_THAT_CHANGE_ANSWERS)),
     }

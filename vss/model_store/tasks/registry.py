@@ -59,6 +59,12 @@ def task_kind(name: str) -> TaskKind:
     return _loaded(name, found[0])
 
 
+def package_of(name: str) -> str:
+    """Name and version of the package that offers a task; empty for ours, and where nobody offers it."""
+    points = entry_points(group=GROUP, name=name) if name not in OURS else ()
+    return ", ".join(sorted({f"{_package(point)} {_version(point)}" for point in points}))
+
+
 def known_tasks() -> list[str]:
     """The name of every task, ours first."""
     return [*OURS, *sorted({point.name for point in entry_points(group=GROUP)} - OURS.keys())]
@@ -99,3 +105,7 @@ def _guarded(loader: TaskLoader, name: str, package: str) -> TaskLoader:
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else point.value.partition(":")[0]
+
+
+def _version(point: EntryPoint) -> str:
+    return point.dist.version if point.dist is not None else ""
