@@ -95,17 +95,9 @@ def measure_ages(
     logger = get_logger("bench")
     stop = threading.Event()
     failures: list[BaseException] = []
-    step = LastingStep(
-        kind.name,
-        task=kind.task,
-        server=SingleModel(runner),
-        events=kind.events,
-        topic_prefix=settings.kafka.topic_prefix,
-        group=consumer_group(settings, kind.name),
-        limits=settings.limits,
-        metrics=metrics,
-        clock=SystemClock(),
-    )
+    group = consumer_group(settings, kind.name)
+    server = SingleModel(runner)
+    step = LastingStep.of(kind, settings, server=server, group=group, metrics=metrics, clock=SystemClock())
     topic = FRAMES.name(settings.kafka.topic_prefix)
     with ExitStack() as resources:
         loop = make_loop(step, settings=settings, topics=[topic], metrics=metrics, logger=logger, resources=resources)

@@ -181,17 +181,7 @@ def _work(settings: Settings, story: _Story, operator: _Operator) -> None:
         sink = KafkaSink(settings.kafka, transactional_id=group, logger=logger)
         committer = resources.enter_context(CommitThread())
         loop = Loop(
-            PictureStep(
-                DETECT.name,
-                task=DETECT.task,
-                server=serving,
-                events=DETECT.events,
-                topic_prefix=prefix,
-                group=group,
-                limits=settings.limits,
-                metrics=metrics,
-                clock=clock,
-            ),
+            PictureStep.of(DETECT, settings, server=serving, group=group, metrics=metrics, clock=clock),
             KafkaSource(settings.kafka, group=group, logger=logger),
             _WatchedSink(sink, story, catalogue.DETECTIONS.name(prefix)),
             topics=[catalogue.FRAMES.name(prefix)],

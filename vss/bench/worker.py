@@ -129,16 +129,8 @@ class WorkerBench:
         stop, clock = threading.Event(), SystemClock()
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
         sink = _CountingSink(kafka, frames, stop, on_events)
-        step = LastingStep(
-            self._kind.name,
-            task=self._kind.task,
-            server=self._server,
-            events=self._kind.events,
-            topic_prefix=self._settings.kafka.topic_prefix,
-            group=group,
-            limits=self._settings.limits,
-            metrics=self._metrics,
-            clock=clock,
+        step = LastingStep.of(
+            self._kind, self._settings, server=self._server, group=group, metrics=self._metrics, clock=clock
         )
         before = self._stages()
         with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:

@@ -61,17 +61,7 @@ def run_pictures(
         if then is not None:
             following.serve(then, CLASSIFY.task)
             server = Cascade(serving, serving, classes=then_classes)
-        step = PictureStep(
-            worker.name,
-            task=worker.task,
-            server=server,
-            events=worker.events,
-            topic_prefix=settings.kafka.topic_prefix,
-            group=group,
-            limits=settings.limits,
-            metrics=metrics,
-            clock=clock,
-        )
+        step = PictureStep.of(worker, settings, server=server, group=group, metrics=metrics, clock=clock)
         serve(
             step,
             settings=settings,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent import futures
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Self
 
 from vss.clock import Clock
 from vss.codecs.events import encode_event
 from vss.codecs.headers import decode_frame_header, event_headers
 from vss.codecs.images import read_image_info
-from vss.config import Limits
+from vss.config import Limits, Settings
 from vss.metrics import Metrics
 from vss.model_store.runner.picture import Picture
 from vss.model_store.serving.requests import Request, Served, Server
@@ -19,6 +19,7 @@ from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.frame import FrameHeader
 from vss.workers.loop.step import Result, Unfinished
 from vss.workers.pictures.events import EventMaker, Made, common_fields
+from vss.workers.pictures.kinds import PictureWorker
 
 
 class PictureStep:
@@ -59,6 +60,30 @@ class PictureStep:
         self._clock = clock
         self._headers_seconds = metrics.stage_seconds.labels(name, "headers")
         self._encode_seconds = metrics.stage_seconds.labels(name, "encode")
+
+    @classmethod
+    def of(
+        cls,
+        worker: PictureWorker,
+        settings: Settings,
+        *,
+        server: Server,
+        group: str,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Self:
+        """The step of one kind of worker, with the settings' topics and limits."""
+        return cls(
+            worker.name,
+            task=worker.task,
+            server=server,
+            events=worker.events,
+            topic_prefix=settings.kafka.topic_prefix,
+            group=group,
+            limits=settings.limits,
+            metrics=metrics,
+            clock=clock,
+        )
 
     def begin(self, batch: Sequence[Record]) -> _PendingPictures:
         """Reads headers here and leaves all else to the models' threads."""
