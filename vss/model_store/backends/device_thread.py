@@ -18,18 +18,29 @@ class DeviceThread:
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._thread.start()
 
     def run(self, call: Callable[[], T]) -> T:
-        """What the call returns or raises; waits for it."""
+        """What the call returns or raises; waits for it.
+
+        Raises:
+            RuntimeError: The thread has been closed.
+        """
         future: Future[T] = Future()
-        self._calls.put((future, call))
+        with self._lock:
+            if self._closed:  # nobody would come for it
+                raise RuntimeError("the device's thread is closed")
+            self._calls.put((future, call))
         return future.result()
 
     def close(self) -> None:
         """Ends the thread after the calls that were handed in; waits for a moment at most. Idempotent."""
-        self._calls.put(None)
+        with self._lock:
+            self._closed = True
+            self._calls.put(None)
         self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
