@@ -91,7 +91,7 @@ class Dealer:
         # Requests whose model is being loaded: by what they ask for, and by the version that went out of memory.
         self._opening: dict[tuple[str, str], list[_Item]] = {}
         self._reloading: dict[ModelVersion, list[_Group]] = {}
-        self._codecs: dict[int, AnswerCodec] = {}
+        self._codecs: dict[int, AnswerCodec | None] = {}
 
     def submit(self, requests: Sequence[Request]) -> list[Future[Served[Any]]]:
         """See `Server.submit`."""
@@ -176,11 +176,13 @@ class Dealer:
         if error is not None:
             fail(item.future, error)
             return
-        if self._cache is not None and item.key is not None:
-            kept = self._codec(model).encode(answer.result())
-            if kept is not None:
-                self._cache.put({item.key: kept})
-        settle(item.future, Served(answer.result(), *model.key))
+        try:
+            if self._cache is not None and item.key is not None and (codec := self._codec(model)) is not None:
+                kept = codec.encode(answer.result())
+                if kept is not None:
+                    self._cache.put({item.key: kept})
+        finally:  # what a callback raises is passed over, and nobody may wait for ever for what could not be kept
+            settle(item.future, Served(answer.result(), *model.key))
 
     def _let_go(self, model: LoadedModel, count: int) -> None:
         if self._loaded.release(model, count):
@@ -210,7 +212,8 @@ class Dealer:
         if not asked:
             return
         for (group, model, item, key), kept in zip(asked, cache.get([key for *_, key in asked]), strict=True):
-            answer = self._codec(model).decode(kept, item.request.picture) if kept is not None else None
+            codec = self._codec(model) if kept is not None else None
+            answer = codec.decode(kept, item.request.picture) if codec is not None and kept is not None else None
             if answer is None:
                 item.key = key
             else:
@@ -218,12 +221,16 @@ class Dealer:
                 self._let_go(model, 1)
                 settle(item.future, Served(answer, *model.key, cached=True))
 
-    def _codec(self, model: LoadedModel) -> AnswerCodec:
+    def _codec(self, model: LoadedModel) -> AnswerCodec | None:
+        """Of the model's results; None where the `result_type` of a task of the user's own is none for pydantic."""
         result_type = model.runner.task.result_type
-        codec = self._codecs.get(id(result_type))
-        if codec is None:
-            codec = self._codecs[id(result_type)] = AnswerCodec(result_type)
-        return codec
+        if id(result_type) not in self._codecs:
+            try:
+                codec = AnswerCodec(result_type)
+            except Exception:  # pydantic's errors for this share no class; such answers are not kept
+                codec = None
+            self._codecs[id(result_type)] = codec
+        return self._codecs[id(result_type)]
 
     # Models that are not in memory.
 
