@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
@@ -130,9 +131,11 @@ def bench_pictures(
         StreamError: The cluster fails.
     """
     metrics = Metrics()
-    runner = Runner.load(ref, settings.model)
-    serving = serve_one(ref, settings.model, metrics)
-    try:
+    with ExitStack() as resources:
+        runner = Runner.load(ref, settings.model)
+        resources.callback(runner.close)
+        serving = serve_one(ref, settings.model, metrics)
+        resources.callback(serving.close)
         worker = WorkerBench(settings, kind, serving, metrics)
         worker.fill(jpegs, frames)
         raw = RawModel(runner, jpegs)
@@ -167,6 +170,3 @@ def bench_pictures(
             frames_a_transaction=frames * rounds / max(worker.transactions, 1),
             events=worker.committed_events(),
         )
-    finally:
-        serving.close()
-        runner.close()

@@ -154,6 +154,6 @@ class _Graph:
         node = self._made_by.get(name)
         return (
             node is not None
-            and node.op_type in ("DequantizeLinear", "Cast", "Identity")
+            and node.op_type in _OF_WEIGHTS
             and self._is_constant(node.input[0])
         )
