@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vss.cli.numbers import FiniteRange
 from vss.cli.options import fleet_options
 from vss.config import Settings
 
@@ -27,7 +28,7 @@ Example:
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Wait until the group has committed what is there now.",

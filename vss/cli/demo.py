@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from vss.cli.numbers import FiniteRange
+
 EXAMPLES = """\b
 Example:
   vss demo
@@ -19,7 +21,7 @@ Example:
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -38,7 +40,7 @@ Example:
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(min=0.1),
+    type=FiniteRange(min=0.1),
     default=15.0,
     show_default=True,
     help="Frames a second of each camera, at most; less where the machine cannot keep up.",
@@ -46,7 +48,7 @@ Example:
 @click.option(
     "--drain",
     "drain_s",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vss.cli.bench.options import json_option, model_option, names_no_cluster, size_option, video_option
+from vss.cli.numbers import FiniteRange
 from vss.cli.options import fleet_options, override
 from vss.config import Settings
 
@@ -41,15 +42,15 @@ Example:
 @click.option("--frames", type=click.IntRange(32), default=2000, show_default=True, help="Frames in the backlog.")
 @click.option(
     "--rate",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=100.0,
     show_default=True,
     help="Frames/s when the detector's age is taken.",
 )
 @click.option(
-    "--classifier-rate", type=click.FloatRange(1), default=500.0, show_default=True, help="The same for the classifier."
+    "--classifier-rate", type=FiniteRange(1), default=500.0, show_default=True, help="The same for the classifier."
 )
-@click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True, help="How long, at that rate.")
+@click.option("--seconds", type=FiniteRange(1), default=20.0, show_default=True, help="How long, at that rate.")
 @json_option
 @fleet_options
 def gpu(

@@ -9,6 +9,7 @@ from vss.cli.models.activation_gate import activation_gate, inputs_option, requi
 from vss.cli.models.activation_report import carry_out, reason_option, wait_option
 from vss.cli.models.frame_options import FrameChoice, frame_options
 from vss.cli.models.report import as_json_option
+from vss.cli.numbers import FiniteRange
 from vss.config import Settings
 
 EXAMPLES = """\b
@@ -26,13 +27,13 @@ Example:
 @click.option("--canary", type=click.IntRange(1, 100), metavar="PERCENT", help="Serve only this share of the keys.")
 @click.option(
     "--max-error-rate",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     metavar="0..1",
     help="Go back by itself when a larger share of its calls fails.",
 )
 @click.option(
     "--max-p95-ms",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="MS",
     help="Go back by itself when the 95th percentile of its calls' time is longer.",
 )

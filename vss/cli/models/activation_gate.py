@@ -10,6 +10,7 @@ import click
 
 from vss.cli.models.comparison_report import report_unreadable
 from vss.cli.models.frame_options import FrameChoice, counted
+from vss.cli.numbers import FiniteRange
 from vss.cli.progress import progress
 from vss.config import Settings
 from vss.errors import ConfigError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 require_option = click.option(
     "--require",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     metavar="0..1",
     help="Refuse a version that agrees less than this with the one that serves, on the frames that are named.",
 )

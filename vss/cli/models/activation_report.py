@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vss.cli.numbers import FiniteRange
 from vss.config import Settings
 from vss.errors import VssError
 
@@ -18,7 +19,7 @@ reason_option = click.option("--reason", default="", metavar="TEXT", help="Why, 
 wait_option = click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Wait at most this long for what the workers say; exit with 1 when one refuses or none answers.",
 )

@@ -11,6 +11,7 @@ import click
 from vss.cli.model_options import fleet_picture_options
 from vss.cli.models.frame_options import FrameChoice, counted, frame_options
 from vss.cli.models.report import as_json_option
+from vss.cli.numbers import FiniteRange
 from vss.cli.progress import progress
 from vss.config import Settings
 
@@ -31,9 +32,7 @@ Example:
 @click.argument("b", metavar="B")
 @click.argument("inputs", metavar="[INPUT…]", nargs=-1)
 @frame_options
-@click.option(
-    "--require", type=click.FloatRange(0, 1), metavar="0..1", help="Exit with 1 when they agree less than this."
-)
+@click.option("--require", type=FiniteRange(0, 1), metavar="0..1", help="Exit with 1 when they agree less than this.")
 @click.option("--worst", type=click.IntRange(0), default=6, show_default=True, help="Examples to draw; 0 draws none.")
 @click.option(
     "--save",

@@ -15,6 +15,7 @@ import click
 
 from vss.cli.model_options import fleet_store_options
 from vss.cli.models.report import as_json_option
+from vss.cli.numbers import FiniteRange
 from vss.config import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ Example:
 )
 @click.option(
     "--max-loss",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     metavar="POINTS",
