@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
+from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, StoreUnavailable
 from vss.model_store.checksums import (
     MAX_SUMS_BYTES,
     SUMS_FILE,
@@ -41,13 +41,12 @@ class FolderPlace:
         self.folder = folder
         self.shown = str(folder)
         self._max_file_bytes = max_file_bytes
+        self._was_there = False
 
     def names(self) -> list[str]:
         """Names that have at least one version, sorted; a link that leads out of the store is no model."""
         with reaching(self.shown):
-            if not self.folder.is_dir():
-                return []
-            names = [path.name for path in self.folder.iterdir() if is_valid_name(path.name)]
+            names = [path.name for path in self._entries() if is_valid_name(path.name)]
         return sorted(name for name in names if self._has_versions(name))
 
     def numbers(self, name: str) -> list[int]:
@@ -127,11 +126,28 @@ class FolderPlace:
             if not self.numbers(name):
                 _clear(folder.parent, keep=lambda path: path.is_dir() and not path.is_symlink())
 
+    def _entries(self) -> list[Path]:
+        """What lies in the store.
+
+        Raises:
+            StoreUnavailable: There was something, and now there is nothing at all: a disk that is not mounted, a folder
+                that was moved. An emptied store keeps what `remove` leaves of its versions.
+        """
+        entries = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        if self._was_there and not entries:
+            raise StoreUnavailable(
+                f"the model store {self.shown} is gone: the folder is missing or empty", fix="mount it, or move it back"
+            )
+        self._was_there = bool(entries)
+        return entries
+
     def _all_numbers(self, name: str) -> list[int]:
         folder = inside(self.folder, name)
         with reaching(self.shown):
             if not folder.is_dir():
+                self._entries()
                 return []
+            self._was_there = True
             found = ((version_number(path.name), path) for path in folder.iterdir())
             return sorted(number for number, path in found if number is not None and path.is_dir())
 
@@ -166,6 +182,8 @@ class FolderPlace:
         try:
             yield
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+            with reaching(self.shown):
+                self._entries()  # all of it may have gone in the meantime
             raise ModelCorrupt(
                 f"{path} cannot be read: {error.strerror}", fix="check its permissions, or add the model again"
             ) from error
