@@ -2,7 +2,7 @@
 
 CPUs without VNNI multiply with `vpmaddubsw`, which adds two neighbouring products in 16 bits and saturates: 255 · 127 ·
 2 is twice what fits. `reduced` keeps to 7 bits, which never saturates and doubles the rounding error. `paired` keeps
-only neighbours whose sum could saturate below it: most channels keep nearly all of their 8 bits.
+only neighbours whose sum could saturate below it: most channels give up a third of a bit instead of a whole one.
 """
 
 from __future__ import annotations
