@@ -1,11 +1,16 @@
-"""Tasks of the user's own whose results cannot be kept: their frames are answered all the same."""
+"""What the result cache cannot keep, or should not have: the frames are answered all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from tests.model_store.serving.fakes import make_rig
 from tests.model_store.serving.real_models import request
+from vss.model_store.runner.picture import Picture
+from vss.model_store.serving.result_cache import AnswerCodec
+from vss.model_store.tasks.classification.task import ClassificationTask
 
 
 class Unknown:
@@ -37,3 +42,8 @@ def test_a_result_type_that_pydantic_does_not_know_holds_no_frame_up() -> None:
         futures = rig.serving.submit([request(content=b"a"), request(content=b"b")])
         rig.store.finish_all()
         assert [future.result(0).version for future in futures] == ["1", "1"]
+
+
+def test_an_answer_that_names_no_class_is_a_miss() -> None:
+    picture = Picture(8, 8, lambda _: np.zeros((8, 8, 3), np.uint8))
+    assert AnswerCodec(ClassificationTask.result_type).decode(b"[[],null]", picture) is None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
@@ -40,7 +41,8 @@ class ClassificationTask:
         preparation: How pictures become its input.
     """
 
-    result_type: Any = Predictions
+    # At least one: what the result cache gives back is held against it.
+    result_type: Any = Annotated[Predictions, Field(min_length=1)]
 
     def __init__(
         self,
