@@ -28,6 +28,7 @@ def prove(runner: LoadedRunner, ref: ModelRef) -> None:
         runner.warm()
         [future] = runner.submit([Picture.decoded(_smoke_image(ref))])
         answer = future.result()
+        found = set(runner.task.classes_in(answer.value))
     except SmokeFailed:
         raise
     except Exception as error:  # a runtime's errors and a task's share no class but this
@@ -36,7 +37,6 @@ def prove(runner: LoadedRunner, ref: ModelRef) -> None:
         raise SmokeFailed(
             f"version {ref.version} of {ref.name} does not run: {said}", fix="look at the model with `vss infer`"
         ) from error
-    found = set(runner.task.classes_in(answer.value))
     missing = [name for name in ref.manifest.smoke.expect if name not in found]
     if missing:
         raise SmokeFailed(
