@@ -31,7 +31,7 @@ ENV_DELIMITER = "__"
 class Section(BaseModel):
     """A table of `vss.toml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class KafkaSettings(Section):

@@ -193,3 +193,11 @@ def test_changes_win_and_none_leaves_a_key_as_it_is() -> None:
     assert with_changes(manifest, {"head": None, "labels": ("b",)}) == Manifest(head="yolox", labels=("b",))
     with pytest.raises(ConfigError, match="head"):
         with_changes(manifest, {"head": "yolov3"})
+
+
+@pytest.mark.parametrize("text", ["input: {scale: .inf}", "input: {mean: [.nan, 0, 0]}", "input: {std: [1, .inf, 1]}"])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="finite number"):
+        read_manifest(path)

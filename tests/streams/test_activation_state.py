@@ -88,7 +88,24 @@ def test_what_an_activation_falls_back_to(
 ) -> None:
     found = after(*steps).activation
     assert (found.version, found.percent, found.history) == (version, percent, history)
-    assert found.stable == (history[0] if history else None)
+    if steps[-1] != "back":
+        assert found.stable == (history[0] if history else None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "version", "otherwise"),
+    [
+        ((("1", 100), ("2", 100)), "1", "2"),  # what was left can still be loaded
+        ((("1", 100), ("2", 100), ("3", 100)), "2", "3"),
+        ((("1", 100), ("2", 100), ("3", 10)), "2", "1"),  # but nobody goes back to a canary
+        ((("1", 100), ("2", 100), "broke"), "1", None),  # or to what broke its limits
+    ],
+)
+def test_a_rollback_falls_back_to_the_version_that_was_left(
+    steps: tuple[tuple[str, int] | str, ...], version: str, otherwise: str | None
+) -> None:
+    back = rolled_back(after(*steps))
+    assert (back.version, back.stable) == (version, otherwise)
 
 
 def test_a_history_is_bounded() -> None:
@@ -108,6 +125,7 @@ def test_whatever_operators_do_there_is_always_another_version_to_fall_back_to(
 ) -> None:
     state: ActivationState | None = None
     for step in steps:
+        left = state.serving if state is not None and step == "back" else None
         try:
             if step == "broke":
                 if state is not None and state.activation.stable is not None:
@@ -122,7 +140,10 @@ def test_whatever_operators_do_there_is_always_another_version_to_fall_back_to(
             found = state.activation
             assert found.version not in found.history
             assert len(set(found.history)) == len(found.history) <= MAX_HISTORY
-            assert found.stable == (found.history[0] if found.history else None)
+            if step != "broke":
+                before = found.history[0] if found.history else None
+                assert found.stable == (left if left not in (None, found.version) else before)
+            assert found.stable != found.version
             assert state.serving is not None
             if state.is_canary:
                 assert found.stable is not None

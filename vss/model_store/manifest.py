@@ -31,7 +31,7 @@ class _PlainLoader(yaml.SafeLoader):
 class ManifestSection(BaseModel):
     """A mapping of the manifest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class InputSpec(ManifestSection):

@@ -198,7 +198,8 @@ def rollback_activation(
     """The activation of the version that served before.
 
     A canary's end is the version beside it. A version that broke its limits is followed by the one that serves since:
-    whoever rolls back at the same moment as the fleet itself does not go back two.
+    whoever rolls back at the same moment as the fleet itself does not go back two. Where the version cannot be loaded
+    any more, the one that was left serves on.
 
     Raises:
         ConfigError: There is none.
@@ -213,12 +214,13 @@ def rollback_activation(
         )
     version, *rest = activation.history
     history = _history(version, rest)
+    otherwise = state.serving if state.serving != version else next(iter(history), None)
     return ModelActivation(
         id=activation_id,
         name=name,
         version=version,
         percent=100,
-        stable=history[0] if history else None,
+        stable=otherwise,
         history=history,
         limits=None,
         reason=reason,

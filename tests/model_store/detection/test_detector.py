@@ -102,6 +102,12 @@ def test_an_output_that_cannot_be_read_fails_alone(dynamic: Path, monkeypatch: p
         second.result(30)
 
 
+def test_boxes_that_are_no_numbers_are_an_inference_that_failed(tmp_path: Path) -> None:
+    detector = load(write_model(tmp_path / "tiny.onnx", yolov8_output((np.nan, 32, 16, 8, 1, 0.9))))
+    with pytest.raises(InferenceFailed, match="boxes that are no numbers"):
+        detector.run([grey(0)])
+
+
 def test_a_call_of_broken_pictures_alone_does_not_run_the_model(dynamic: Path) -> None:
     def broken(_: tuple[int, int]) -> Image:
         raise UndecodableImage("cut off")

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from vss.errors import InferenceFailed
 from vss.model_store.tasks.detection.heads import (
     Candidates,
+    HeadName,
     anchors,
     end_to_end,
     make_head,
@@ -21,6 +23,27 @@ def test_yolov8_rows_are_centres_and_sizes_followed_by_class_scores() -> None:
     output = np.zeros((4 + 3, 84), np.float32)
     output[:, 7] = [100, 50, 20, 10, 0.1, 0.2, 0.9]
     assert only(yolov8(output, 0.5)) == ([90, 45, 110, 55], 0.9, 2)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("name", "shape", "place"),
+    [
+        ("yolov8", (4 + 3, 84), (5, 7)),
+        ("yolov5", (252, 5 + 2), (7, 4)),
+        ("yolov5", (252, 5 + 2), (7, 5)),
+        ("yolox", (84, 5 + 2), (7, 4)),
+        ("end_to_end", (10, 6), (7, 4)),
+    ],
+)
+def test_scores_that_are_no_numbers_are_no_empty_picture(
+    name: HeadName, shape: tuple[int, int], place: tuple[int, int], wrong: float
+) -> None:
+    output = np.zeros(shape, np.float32)
+    output[7 if name != "yolov8" else 0, 4] = 1.0
+    output[place] = wrong
+    with pytest.raises(InferenceFailed, match="no numbers"):
+        make_head(name, (64, 64))(output, 0.5)
 
 
 def test_yolov8_keeps_what_just_reaches_the_confidence() -> None:

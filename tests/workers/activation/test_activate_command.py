@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def test_a_canary_is_promoted_by_activating_it_for_all(vss: Vss) -> None:
         "gate@2 serves 20 % of the keys, gate@1 the oth"
     )
     assert vss("activate", "gate", 2).stdout.startswith("gate@2 is promoted: it serves all keys")
+    assert vss("rollback", "gate").stdout.startswith("gate@1 takes over from gate@2")
+
+
+def test_a_rollback_to_a_version_that_is_gone_is_refused_and_those_are_named_that_are_there(
+    vss: Vss, operator: Operator
+) -> None:
+    vss("activate", "gate", 1)
+    vss("activate", "gate", 2)
+    shutil.rmtree(operator.store / "gate" / "1")
+    refused = vss("rollback", "gate").exception
+    assert isinstance(refused, ConfigError)
+    assert "gate@1 served before, and is no longer in the store" in str(refused)
+    assert refused.fix.endswith(": 2")
+    assert read_activations(operator.kafka)["gate"].activation.version == "2"
+    # A store that does not answer is no reason to stay.
+    shutil.rmtree(operator.store)
     assert vss("rollback", "gate").stdout.startswith("gate@1 takes over from gate@2")
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from vss.clock import Clock, SystemClock
 from vss.codecs.headers import format_time
 from vss.config import Settings
-from vss.errors import ConfigError
+from vss.errors import ConfigError, VssError
 from vss.model_store.layout import is_file_spec, is_valid_name
 from vss.model_store.resolve import ModelRef, resolve_model
+from vss.model_store.store import ModelStore
 from vss.schemas.models import ModelActivation, ServingLimits
 from vss.streams.activation_log import read_activations
 from vss.streams.activation_state import ActivationState, Order, next_activation, rollback_activation
@@ -94,10 +95,10 @@ def prepare_activation(
 def prepare_rollback(settings: Settings, name: str, *, reason: str = "", clock: Clock | None = None) -> Change:
     """The activation of the version that served before, not yet published.
 
-    The store is not asked: a rollback must work while it is away, and workers that have the version loaded need none.
+    It works while the store is away: workers that have the version loaded need none.
 
     Raises:
-        ConfigError: There is none, or the topics are missing.
+        ConfigError: There is none, the store has it no longer, or the topics are missing.
         BrokerUnavailable: No broker answers.
     """
     _check_name(name)
@@ -105,6 +106,12 @@ def prepare_rollback(settings: Settings, name: str, *, reason: str = "", clock: 
     activation = rollback_activation(
         state, activation_id=uuid.uuid4().hex, name=name, reason=reason, timestamp=_now(clock)
     )
+    held = _versions_held(settings, name)
+    if held and activation.version not in held:
+        raise ConfigError(
+            f"{name}@{activation.version} served before, and is no longer in the store {settings.model.store}",
+            fix=f"activate one that is (vss models activate {name} VERSION): {', '.join(held)}",
+        )
     return Change(state, activation)
 
 
@@ -140,6 +147,14 @@ def describe(change: Change) -> list[str]:
         lines.append(f"back to {stable} when {' or '.join(broken)}, judged after {limits.min_requests} records")
     lines.append("each worker goes on with what it serves until it has loaded, warmed and tried the new one")
     return lines
+
+
+def _versions_held(settings: Settings, name: str) -> list[str]:
+    """What the store has; empty where it does not say."""
+    try:
+        return [str(held.version) for held in ModelStore.of(settings.model).versions(name)]
+    except VssError:
+        return []
 
 
 def _check_name(name: str) -> None:

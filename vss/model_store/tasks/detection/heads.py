@@ -1,7 +1,8 @@
 """What a detector's output means: one function for each layout, from raw numbers to candidate boxes.
 
 Every function takes the output for one image and the lowest confidence, and keeps only what reaches it before anything
-is computed for a box: of thousands of rows a few dozen are left.
+is computed for a box: of thousands of rows a few dozen are left. Scores that are no numbers are an inference that
+failed: they reach no confidence, and would pass for a picture with nothing in it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vss.errors import InferenceFailed
 
 HeadName = Literal["yolov5", "yolov8", "yolox", "end_to_end"]
 Floats = NDArray[np.float32]
@@ -49,7 +52,7 @@ def yolov8(output: Floats, confidence: float) -> Candidates:
         confidence: Lowest score.
     """
     scores = output[4:]
-    best = scores.max(axis=0)
+    best = _numbers(scores.max(axis=0))
     kept = np.flatnonzero(best >= confidence)
     class_ids = scores[:, kept].argmax(axis=0)
     return Candidates(_corners(output[:4, kept].T), best[kept], class_ids)
@@ -97,7 +100,7 @@ def end_to_end(output: Floats, confidence: float) -> Candidates:
         output: Shape (boxes, 6): x1, y1, x2, y2 in pixels, score, class id.
         confidence: Lowest score.
     """
-    rows = output[output[:, 4] >= confidence]
+    rows = output[_numbers(output[:, 4]) >= confidence]
     return Candidates(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.intp))
 
 
@@ -118,13 +121,20 @@ def _by_objectness(output: Floats, confidence: float) -> tuple[Floats, Floats, N
     A score is objectness times class score, and no class score is above 1: what fails by its objectness alone is left
     out before the classes are looked at.
     """
-    likely = np.flatnonzero(output[:, 4] >= confidence)
+    likely = np.flatnonzero(_numbers(output[:, 4]) >= confidence)
     rows = output[likely]
     class_scores = rows[:, 5:]
     class_ids = class_scores.argmax(axis=1)
-    scores = rows[:, 4] * np.take_along_axis(class_scores, class_ids[:, None], axis=1)[:, 0]
+    scores = rows[:, 4] * _numbers(np.take_along_axis(class_scores, class_ids[:, None], axis=1)[:, 0])
     kept = scores >= confidence
     return rows[kept], scores[kept], class_ids[kept], likely[kept]
+
+
+def _numbers(scores: Floats) -> Floats:
+    """The scores; a maximum of some is NaN when one of them is."""
+    if not np.isfinite(scores).all():
+        raise InferenceFailed("the model put out scores that are no numbers (NaN or infinite)")
+    return scores
 
 
 def _corners(boxes: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.errors import ConfigError
+from vss.errors import ConfigError, InferenceFailed
 from vss.model_store.tasks.detection.heads import Head
 from vss.model_store.tasks.detection.letterbox import Placement
 from vss.model_store.tasks.detection.nms import strongest, suppress
@@ -65,6 +65,9 @@ class ObjectMaker:
             placement: Where the picture lies in the input.
             width: Of the source, pixels; boxes are clipped to it.
             height: Of the source, pixels; boxes are clipped to it.
+
+        Raises:
+            InferenceFailed: The output holds scores or boxes that are no numbers.
         """
         candidates = self._head(output, self._confidence)
         if self._wanted is not None:
@@ -77,6 +80,8 @@ class ObjectMaker:
             return ()
         boxes = candidates.boxes.astype(np.float64) - (placement.left, placement.top) * 2
         boxes /= (placement.gain_x, placement.gain_y) * 2
+        if not np.isfinite(boxes).all():
+            raise InferenceFailed("the model put out boxes that are no numbers (NaN or infinite)")
         boxes = boxes.clip(0, (width, height) * 2).round(_PIXEL_DIGITS)
         centers = ((boxes[:, :2] + boxes[:, 2:]) / 2).round(_PIXEL_DIGITS)
         scores = candidates.scores.astype(np.float64).round(_CONFIDENCE_DIGITS).clip(0, 1)
