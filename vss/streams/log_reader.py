@@ -21,6 +21,8 @@ from vss.streams.kafka_records import is_record, number, place_of, record_of
 
 _BATCH = 512
 _POLL_S = 0.05
+# Of a broker that was given all the patience already.
+_SECOND_LOOK_S = 4.0
 _NEVER = threading.Event()
 
 
@@ -112,12 +114,26 @@ class LogReader:
         return spans
 
     def committed(self, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int | None]:
-        """Where a consumer group is; None where it never committed. Open transactions on its offsets are waited for."""
+        """Where a consumer group is; None where it never committed. Open transactions on its offsets are waited for.
+
+        Raises:
+            BrokerUnavailable: No broker answers, or a transaction on the group's offsets stays open.
+        """
         if group not in self._askers:
             self._askers[group] = client(Consumer, self._config | {"group.id": group}, self._logger)
         asker = self._askers[group]
         asked = [KafkaPartition(p.topic, p.partition) for p in partitions]
-        found = self._call(lambda: asker.committed(asked, timeout=self._patience_s), f"asking where group {group} is")
+        try:
+            found = self._call(
+                lambda: asker.committed(asked, timeout=self._patience_s), f"asking where group {group} is"
+            )
+        except BrokerUnavailable as error:
+            if self._answers_of_undecided(group, asked):
+                raise BrokerUnavailable(
+                    f"the broker does not say where group {group} is: a transaction on its offsets stays open",
+                    fix=f"see which, and what ends it: VSS_LOOP__GROUP={group} vss doctor",
+                ) from error
+            raise
         for entry in found:
             if entry.error is not None:
                 raise translate(entry.error, f"asking where group {group} is")
@@ -189,6 +205,18 @@ class LogReader:
         """Disconnects."""
         for consumer in (self._consumer, *self._askers.values()):
             consumer.close()
+
+    def _answers_of_undecided(self, group: str, asked: list[KafkaPartition]) -> bool:
+        """Whether the broker says where a group is to one who does not mind open transactions."""
+        config = self._config | {"group.id": group, "isolation.level": "read_uncommitted"}
+        looks = client(Consumer, config, self._logger)
+        try:
+            looks.committed(asked, timeout=_SECOND_LOOK_S)
+        except KafkaException:
+            return False
+        finally:
+            looks.close()
+        return True
 
     def _span(self, consumer: Consumer, topic: str, partition: int) -> Span:
         at = KafkaPartition(topic, partition)
