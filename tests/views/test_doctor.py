@@ -1,19 +1,31 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
 
+from tests.views.makers import CommittedWriter
 from vss.cli.main import cli
 from vss.config import KafkaSettings, Settings
-from vss.errors import ConfigError
+from vss.errors import BrokerUnavailable, ConfigError
+from vss.local.fleet import LocalFleet
+from vss.schemas.envelope import Message, TopicPartition
+from vss.schemas.topics import CATALOGUE, DETECTIONS, FRAMES
 from vss.streams.hand_over import judge_hand_over, read_hand_over
+from vss.streams.log_reader import LogReader
+from vss.streams.open_transactions import overdue_transactions
 from vss.streams.topic_admin import create_topics
+from vss.testing.clock import ManualClock
 from vss.workers.checks.doctor import Check, Doubt, Finding, State, examine
 from vss.workers.checks.doctor_checks import fleet_checks
 
@@ -115,13 +127,16 @@ def test_the_local_broker_hands_over_promptly(kafka: KafkaSettings) -> None:
 
 
 def findings(settings: Settings, folder: Path, model: str | None = None) -> dict[str, Finding]:
-    return {finding.name: finding for finding in examine(fleet_checks(settings, folder=folder, model=model))}
+    checks = fleet_checks(settings, folder=folder, model=model)
+    return {finding.name: finding for finding in examine(checks)}
 
 
 def test_a_whole_fleet_passes(settings: Settings, tmp_path: Path) -> None:
     found = findings(settings, tmp_path)
     states = {name: finding.state for name, finding in found.items()}
-    assert states == dict.fromkeys(("broker", "topics", "hand-over", "redis", "onnxruntime", "folder"), State.OK)
+    assert states == dict.fromkeys(
+        ("broker", "topics", "hand-over", "transactions", "redis", "onnxruntime", "folder"), State.OK
+    )
 
 
 def test_missing_topics_are_named_with_the_command_that_makes_them(settings: Settings, tmp_path: Path) -> None:
@@ -161,6 +176,80 @@ def test_a_folder_that_cannot_be_used_fails(settings: Settings, tmp_path: Path) 
     assert findings(settings, tmp_path / "not" / "yet")["folder"].state is State.OK
 
 
+# A transaction that nobody decides.
+
+
+@contextmanager
+def open_transaction(settings: Settings, *, group: str) -> Iterator[Producer]:
+    """One record and a group's offset in a transaction that may be open for longer than a worker's."""
+    servers, prefix = settings.kafka.bootstrap_servers, settings.kafka.topic_prefix
+    producer = Producer(
+        {"bootstrap.servers": servers, "transactional.id": uuid.uuid4().hex, "transaction.timeout.ms": 300_000}
+    )
+    member = Consumer({"bootstrap.servers": servers, "group.id": group})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    try:
+        producer.produce(DETECTIONS.name(prefix), b"1", partition=2)
+        producer.flush(30)
+        at = KafkaPartition(FRAMES.name(prefix), 0, 7)
+        producer.send_offsets_to_transaction([at], member.consumer_group_metadata(), 30)
+        yield producer
+    finally:
+        producer.abort_transaction(30)
+        member.close()
+
+
+def briefly(settings: Settings) -> Settings:
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"transaction_timeout_ms": 1000})})
+
+
+def test_a_transaction_that_stays_open_is_named_with_the_command_that_ends_it(
+    settings: Settings, tmp_path: Path, local_fleet: LocalFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vss.streams.open_transactions._CLEANUP_S", 1.0)
+    prefix, servers = settings.kafka.topic_prefix, settings.kafka.bootstrap_servers
+    with open_transaction(settings, group=f"{prefix}detect"):
+        found = findings(briefly(settings), tmp_path)["transactions"]
+        servers_and_folder = ("--folder", str(local_fleet.folder), "--bootstrap-servers", servers)
+        environ = {"VSS_KAFKA__TOPIC_PREFIX": prefix, "VSS_KAFKA__TRANSACTION_TIMEOUT_MS": "1000"}
+        command = CliRunner().invoke(cli, ["doctor", *servers_and_folder], env=environ)
+        with LogReader(settings.kafka, patience_s=1.0) as reader, pytest.raises(BrokerUnavailable) as unknown:
+            reader.committed(f"{prefix}detect", [TopicPartition(f"{prefix}frames", 0)])
+    assert found.state is State.FAILED
+    assert f"{prefix}detections[2] from offset 0" in found.detail
+    assert "__consumer_offsets[" in found.detail
+    abort = f"abort --topic {prefix}detections --partition 2 --start-offset 0"
+    assert f"kafka-transactions.sh --bootstrap-server {servers} {abort}" in found.fix
+    assert command.exit_code == 1
+    assert "fix: vss down, then vss up with another --folder" in command.output
+    assert abort in command.output
+    assert "a transaction on its offsets stays open" in str(unknown.value)
+    assert unknown.value.fix.endswith(f"VSS_LOOP__GROUP={prefix}detect vss doctor")
+
+    assert findings(briefly(settings), tmp_path)["transactions"].state is State.OK
+
+
+def test_a_transaction_that_is_decided_in_time_is_waited_for(settings: Settings, writer: CommittedWriter) -> None:
+    topic = DETECTIONS.name(settings.kafka.topic_prefix)
+    writer.begin([Message(topic, b"gate", b"1", ())], partition=0)
+    timer = threading.Timer(0.7, writer.commit)
+    timer.start()
+    try:
+        assert overdue_transactions(settings.kafka, [topic]) == []
+    finally:
+        timer.join()
+
+
+def test_a_cluster_without_an_open_transaction_is_not_waited_for(settings: Settings, writer: CommittedWriter) -> None:
+    topics = [topic.name(settings.kafka.topic_prefix) for topic in CATALOGUE]
+    writer.write([Message(DETECTIONS.name(settings.kafka.topic_prefix), b"gate", b"1", ())])
+    clock = ManualClock()
+    before = clock.monotonic()
+    assert overdue_transactions(settings.kafka, [*topics, "nowhere"], groups=["a"], clock=clock) == []
+    assert clock.monotonic() == before
+
+
 # The command.
 
 
@@ -178,7 +267,7 @@ def test_without_any_server_every_failure_has_its_fix(tmp_path: Path) -> None:
     assert document["ok"] is False
     states = {check["name"]: check["state"] for check in document["checks"]}
     assert states["broker"] == states["redis"] == "failed"
-    assert states["topics"] == states["hand-over"] == "skipped"
+    assert states["topics"] == states["hand-over"] == states["transactions"] == "skipped"
     assert all(check["fix"] for check in document["checks"] if check["state"] == "failed")
 
 

@@ -42,7 +42,8 @@ def doctor(ctx: click.Context, settings: Settings, model: str | None, folder: Pa
     from vss.workers.checks.doctor_checks import fleet_checks
 
     findings: list[Finding] = []
-    for finding in examine([*fleet_checks(settings, folder=folder, model=model), *_local_checks()]):
+    checks = fleet_checks(settings, folder=folder, model=model, local=_is_local(settings, folder))
+    for finding in examine([*checks, *_local_checks()]):
         findings.append(finding)
         if not as_json:
             _print(finding)
@@ -50,6 +51,17 @@ def doctor(ctx: click.Context, settings: Settings, model: str | None, folder: Pa
     if as_json:
         click.echo(json.dumps({"ok": healthy, "checks": [dataclasses.asdict(finding) for finding in findings]}))
     ctx.exit(0 if healthy else 1)
+
+
+def _is_local(settings: Settings, folder: Path) -> bool:
+    """Whether the broker is the one that `vss up` started in the folder."""
+    from vss.errors import LocalError
+    from vss.local.state import read_state
+
+    try:
+        return read_state(folder).addresses().bootstrap_servers == settings.kafka.bootstrap_servers
+    except LocalError:
+        return False
 
 
 def _local_checks() -> list[Check]:

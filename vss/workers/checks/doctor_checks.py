@@ -7,30 +7,35 @@ import shutil
 from pathlib import Path
 
 from vss.config import Settings
-from vss.errors import ConfigError
+from vss.errors import ConfigError, StreamError
 from vss.model_store.backends.onnx import usable_providers
 from vss.model_store.resolve import resolve_model
+from vss.schemas.topics import CATALOGUE, Role
 from vss.streams.hand_over import read_hand_over
+from vss.streams.open_transactions import OpenTransaction, overdue_transactions
 from vss.streams.topic_admin import TopicAdmin
 from vss.workers.checks.doctor import Check, Doubt
 from vss.workers.redis_view.link import address, connect, translated
 from vss.workers.service import consumer_group
 
 _LITTLE_BYTES = 1 << 30
+_STEPS = ("detect", "classify", "cache")
 
 
-def fleet_checks(settings: Settings, *, folder: Path, model: str | None) -> list[Check]:
+def fleet_checks(settings: Settings, *, folder: Path, model: str | None, local: bool = False) -> list[Check]:
     """The checks in the order they are of use: what a later one needs comes first.
 
     Args:
         settings: The cluster, Redis and the model's device.
         folder: Where the local fleet keeps its data.
         model: A model to load, as `vss worker detect --model` takes it.
+        local: Whether the broker is the one that `vss up` started in `folder`.
     """
     checks = [
         Check("broker", lambda: _broker(settings)),
         Check("topics", lambda: _topics(settings), needs="broker"),
         Check("hand-over", lambda: _hand_over(settings), needs="broker"),
+        Check("transactions", lambda: _transactions(settings, folder if local else None), needs="broker"),
         Check("redis", lambda: _redis(settings)),
         Check("onnxruntime", lambda: ", ".join(usable_providers(settings.model.device))),
         Check("folder", lambda: _folder(folder)),
@@ -67,6 +72,32 @@ def _hand_over(settings: Settings) -> str:
     if found.session_timeout_ms is None:
         raise Doubt("the cluster does not say how long a killed worker keeps its partitions", fix="ask who runs it")
     return f"a killed worker's partitions are served again after {found.session_timeout_ms / 1000:.0f} s"
+
+
+def _transactions(settings: Settings, local_folder: Path | None) -> str:
+    topics = [topic.name(settings.kafka.topic_prefix) for topic in CATALOGUE if topic.role is not Role.INPUT]
+    groups = {consumer_group(settings, step) for step in _STEPS}
+    overdue = overdue_transactions(settings.kafka, topics, groups=groups)
+    if not overdue:
+        return "none is open for too long"
+    places = ", ".join(f"{at.partition.topic}[{at.partition.partition}] from offset {at.offset}" for at in overdue)
+    raise StreamError(
+        f"a transaction stays open past kafka.transaction_timeout_ms: {places}; nobody who reads only what is "
+        "committed gets what is there or behind it: views stand still, `vss audit` times out or misses outcomes",
+        fix=_end_of(overdue, settings.kafka.bootstrap_servers, local_folder),
+    )
+
+
+def _end_of(overdue: list[OpenTransaction], servers: str, local_folder: Path | None) -> str:
+    commands = "; ".join(
+        f"kafka-transactions.sh --bootstrap-server {servers} abort --topic {at.partition.topic} "
+        f"--partition {at.partition.partition} --start-offset {at.offset}"
+        for at in overdue
+    )
+    by_tool = f"where no producer that runs is still in it, abort it with Apache Kafka's own tool: {commands}"
+    if local_folder is None:
+        return by_tool
+    return f"vss down, then vss up with another --folder than {local_folder}; to keep its records, {by_tool}"
 
 
 def _redis(settings: Settings) -> str:
