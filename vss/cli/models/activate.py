@@ -39,7 +39,7 @@ Example:
 )
 @click.option(
     "--min-requests",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000_000),
     default=100,
     show_default=True,
     help="Records it must have answered before it is judged.",

@@ -15,7 +15,22 @@ if TYPE_CHECKING:
     from vss.schemas.models import ModelEvent
     from vss.workers.activation.operator import Change
 
-reason_option = click.option("--reason", default="", metavar="TEXT", help="Why, for whoever reads the log later.")
+_LONGEST_REASON = 500
+
+
+def _short(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    if len(text) > _LONGEST_REASON:
+        raise click.BadParameter(f"has {len(text)} characters, and may have {_LONGEST_REASON}")
+    return text
+
+
+reason_option = click.option(
+    "--reason",
+    default="",
+    callback=_short,
+    metavar="TEXT",
+    help="Why, for whoever reads the log later; at most 500 characters.",
+)
 wait_option = click.option(
     "--wait",
     "wait_s",
