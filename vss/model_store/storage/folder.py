@@ -130,9 +130,15 @@ class FolderPlace:
         """What lies in the store.
 
         Raises:
+            ConfigError: It is a file.
             StoreUnavailable: There was something, and now there is nothing at all: a disk that is not mounted, a folder
                 that was moved. An emptied store keeps what `remove` leaves of its versions.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(
+                f"the model store {self.shown} is a file, not a folder",
+                fix="name a folder, or an address, with --store or model.store",
+            )
         entries = list(self.folder.iterdir()) if self.folder.is_dir() else []
         if self._was_there and not entries:
             raise StoreUnavailable(
