@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vss.bench.device import DeviceFacts, device_facts
 from vss.bench.paced import Ages, measure_ages
 from vss.bench.raw import ready_input
+from vss.bench.served import require_task
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.metrics import Metrics
@@ -118,6 +119,7 @@ def bench_model(
         ModelError: The model cannot be served.
         StreamError: The cluster fails, or the worker does not keep up.
     """
+    require_task(ref, kind.task)
     on_step(f"load {ref.name}")
     metrics, started_s = Metrics(), time.perf_counter()
     runner = Runner.load(ref, settings.model, metrics=metrics)

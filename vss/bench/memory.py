@@ -62,7 +62,7 @@ def bench_memory(
         StreamError: The cluster fails.
     """
     metrics, process = Metrics(), psutil.Process()
-    serving = serve_one(ref, settings.model, metrics)
+    serving = serve_one(ref, settings.model, metrics, task=DETECT.task)
     samples: list[tuple[int, int]] = []
 
     def sample(events: int) -> None:

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
-from vss.bench.served import serve_one
+from vss.bench.served import require_task, serve_one
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
+from vss.errors import StreamError
 from vss.metrics import Metrics
 from vss.model_store.evaluation.usage import Usage
 from vss.model_store.resolve import ModelRef
@@ -127,14 +128,17 @@ def bench_pictures(
         on_round: Told of each round when it is over.
 
     Raises:
-        ModelError: The model cannot be served.
-        StreamError: The cluster fails.
+        ModelUnsupported: The model is for another task than the worker.
+        ModelError: It cannot be served.
+        InferenceFailed: It did not answer every frame.
+        StreamError: The cluster fails, or not every frame has one event.
     """
+    require_task(ref, kind.task)
     metrics = Metrics()
     with ExitStack() as resources:
         runner = Runner.load(ref, settings.model)
         resources.callback(runner.close)
-        serving = serve_one(ref, settings.model, metrics)
+        serving = serve_one(ref, settings.model, metrics, task=kind.task)
         resources.callback(serving.close)
         worker = WorkerBench(settings, kind, serving, metrics)
         worker.fill(jpegs, frames)
@@ -154,6 +158,9 @@ def bench_pictures(
                 stages[name] = stages.get(name, 0.0) + seconds * 1000 / rounds
             before = after
             on_round(done[-1])
+        events, expected = worker.committed_events(), frames * (rounds + 1)
+        if events != expected:
+            raise StreamError(f"{expected} frames were worked on, and {events} events are committed")
         return PictureBench(
             model=runner.name,
             version=runner.version,
@@ -168,5 +175,5 @@ def bench_pictures(
             rounds=tuple(done),
             stages=stages,
             frames_a_transaction=frames * rounds / max(worker.transactions, 1),
-            events=worker.committed_events(),
+            events=events,
         )

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from vss.bench.backlog import publish_backlog
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
-from vss.errors import StreamError
+from vss.errors import InferenceFailed, StreamError
 from vss.logs import Logger, get_logger
 from vss.metrics import Metrics
 from vss.model_store.evaluation.usage import Stopwatch, Usage
 from vss.model_store.serving.requests import Server
 from vss.schemas import topics as catalogue
 from vss.schemas.envelope import Commit, Message, TopicPartition
+from vss.streams.dead_letters import PREFIX
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
 from vss.streams.log_reader import LogReader
@@ -55,8 +56,11 @@ class _TimedLoop(Loop):
 class _CountingSink:
     """A sink that ends the run with the last event."""
 
-    def __init__(self, sink: KafkaSink, expected: int, stop: threading.Event, on_events: Callable[[int], None]) -> None:
+    def __init__(
+        self, sink: KafkaSink, topic: str, expected: int, stop: threading.Event, on_events: Callable[[int], None]
+    ) -> None:
         self._sink = sink
+        self._topic = topic
         self._expected = expected
         self._events = 0
         self._on_events = on_events
@@ -64,11 +68,17 @@ class _CountingSink:
         self.loop: _TimedLoop | None = None
         self.usage: Usage | None = None
         self.transactions = 0
+        # Of frames that became no event: how many, and what the first one became.
+        self.others = 0
+        self.first_other: Message | None = None
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
         self._sink.transact(messages, commits, group)
         self.transactions += 1
         self._events += len(messages)
+        others = [message for message in messages if message.topic != self._topic]
+        self.others += len(others)
+        self.first_other = self.first_other or next(iter(others), None)
         self._on_events(self._events)
         if self._events >= self._expected:
             if self.loop is not None and self.loop.watch is not None:
@@ -123,12 +133,13 @@ class WorkerBench:
             on_events: Told after each transaction how many events there are.
 
         Raises:
+            InferenceFailed: Frames became dead letters, or were shed.
             StreamError: The cluster fails.
         """
         group = f"bench-{uuid.uuid4().hex[:12]}"
         stop, clock = threading.Event(), SystemClock()
         kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
-        sink = _CountingSink(kafka, frames, stop, on_events)
+        sink = _CountingSink(kafka, self._events, frames, stop, on_events)
         step = LastingStep.of(
             self._kind, self._settings, server=self._server, group=group, metrics=self._metrics, clock=clock
         )
@@ -153,6 +164,8 @@ class WorkerBench:
         self.transactions += sink.transactions
         if sink.usage is None:
             raise StreamError("the worker stopped before all frames had an event")
+        if sink.first_other is not None:
+            raise InferenceFailed(f"{sink.others} of {frames} frames became no event: {_why(sink.first_other)}")
         after = self._stages()
         stages = {name: (after[name] - before.get(name, 0.0)) / frames for name in after}
         return Work(sink.usage.per_frame(frames), stages)
@@ -179,3 +192,9 @@ class WorkerBench:
             if sample.name.endswith("_sum")
         )
         return seconds
+
+
+def _why(other: Message) -> str:
+    """What the dead letter of a frame says; else where the frame went."""
+    reasons = [value for name, value in other.headers if name == f"{PREFIX}exception.message" and value]
+    return reasons[-1].decode() if reasons else f"they went to {other.topic}"

@@ -66,6 +66,7 @@ def classify(
     from vss.bench.frames import SIZES, make_jpegs, read_jpegs
     from vss.bench.networks import make_network
     from vss.bench.pictures import bench_pictures
+    from vss.bench.served import require_task
     from vss.logs import configure
     from vss.model_store.resolve import resolve_model
     from vss.workers.pictures.kinds import CLASSIFY
@@ -79,6 +80,7 @@ def classify(
         jpegs = make_jpegs(video, size)
     with tempfile.TemporaryDirectory(prefix="vss-bench-") as folder:
         ref = resolve_model(spec, settings.model) if spec is not None else make_network(network, Path(folder))
+        require_task(ref, CLASSIFY.task)
         with bench_settings(settings, own_cluster=names_no_cluster()) as own:
             report = bench_pictures(own, CLASSIFY, ref, jpegs, size, rounds=rounds, frames=frames, on_round=show_round)
     if as_json:

@@ -48,6 +48,7 @@ def detect(
     from vss.bench.cluster import bench_settings
     from vss.bench.frames import SIZES, make_jpegs
     from vss.bench.pictures import bench_pictures
+    from vss.bench.served import require_task
     from vss.logs import configure
     from vss.model_store.resolve import resolve_model
     from vss.workers.pictures.kinds import DETECT
@@ -55,6 +56,7 @@ def detect(
     configure(level="WARNING")
     settings = override(settings, {"model.threads": threads})
     ref = resolve_model(spec, settings.model)
+    require_task(ref, DETECT.task)
     size = SIZES[image_size]
     jpegs = make_jpegs(video, size)
     with bench_settings(settings, own_cluster=names_no_cluster()) as own:

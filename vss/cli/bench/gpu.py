@@ -81,6 +81,7 @@ def gpu(
     from vss.bench.frames import SIZES, make_jpegs
     from vss.bench.gpu import Load, bench_gpu
     from vss.bench.networks import make_network
+    from vss.bench.served import require_task
     from vss.logs import configure
     from vss.model_store.resolve import resolve_model
     from vss.workers.pictures.kinds import CLASSIFY, DETECT
@@ -95,6 +96,8 @@ def gpu(
             if classifier is not None
             else make_network("resnet18", Path(folder))
         )
+        require_task(detector, DETECT.task)
+        require_task(other, CLASSIFY.task)
         with bench_settings(settings, own_cluster=names_no_cluster()) as own:
             report = bench_gpu(
                 own,

@@ -40,11 +40,14 @@ def memory(settings: Settings, spec: str, image_size: str, video: Path | None, f
     from vss.bench.cluster import bench_settings
     from vss.bench.frames import SIZES, make_jpegs
     from vss.bench.memory import bench_memory
+    from vss.bench.served import require_task
     from vss.logs import configure
     from vss.model_store.resolve import resolve_model
+    from vss.workers.pictures.kinds import DETECT
 
     configure(level="WARNING")
     ref = resolve_model(spec, settings.model)
+    require_task(ref, DETECT.task)
     jpegs = make_jpegs(video, SIZES[image_size])
     with bench_settings(settings, own_cluster=names_no_cluster()) as own, progress("events", frames) as advance:
         counted = 0

@@ -51,14 +51,17 @@ def swap(
     """
     from vss.bench.cluster import bench_settings
     from vss.bench.frames import SIZES, make_jpegs
+    from vss.bench.served import require_task
     from vss.bench.swap import bench_swap
     from vss.errors import VssError
     from vss.logs import configure
     from vss.model_store.resolve import resolve_model
+    from vss.workers.pictures.kinds import DETECT
 
     configure(level="WARNING")
     settings = override(settings, {"model.threads": threads})
     ref = resolve_model(spec, settings.model)
+    require_task(ref, DETECT.task)
     jpegs = make_jpegs(video, SIZES[image_size])
     with bench_settings(settings, own_cluster=names_no_cluster()) as own, progress("frames", frames) as advance:
         report = bench_swap(own, ref, jpegs, frames=frames, swaps=swaps, on_events=advance)
