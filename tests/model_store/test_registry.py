@@ -44,13 +44,17 @@ def test_a_package_offers_a_function_or_a_kind(installed: Install, points_to: st
     name = f"counting-{points_to.lower()}"
     code = (
         "from vss.model_store.tasks.task import TaskKind\n"
-        "def load(ref, model, settings): return ref.name\n"
+        "class Task:\n"
+        "    labels, input_wh, facts, result_type = (), (8, 8), {}, dict\n"
+        "    decode_wh = inputs = result = lambda *_: {}\n"
+        "    def classes_in(self, result): return ['counted']\n"
+        "def load(ref, model, settings): return Task()\n"
         "KIND = TaskKind('whatever', load)\n"
     )
     installed(name, name, points_to, code)
     kind = task_kind(name)
     assert kind.name == name
-    assert kind.load(_ref(), None, ModelSettings()) == "gate"  # type: ignore[arg-type, comparison-overlap]
+    assert kind.load(_ref(), None, ModelSettings()).classes_in({}) == ["counted"]  # type: ignore[arg-type]
     assert name in known_tasks()
 
 

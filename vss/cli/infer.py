@@ -92,12 +92,20 @@ class _Report:
         self._summary: Summary | None = None
 
     def found(self, found: Found) -> None:
+        from vss.errors import InferenceFailed
+        from vss.workers.offline.inputs import BadInput
         from vss.workers.offline.lines import Summary, json_line
 
-        self._pictures += 1
         if self._as_json:
-            click.echo(json_line(found, self._task))
+            try:
+                line = json_line(found, self._task)
+            except InferenceFailed as error:
+                self.bad(BadInput(found.file, found.frame, error))
+                return
+            self._pictures += 1
+            click.echo(line)
             return
+        self._pictures += 1
         if self._summary is None or found.file is not self._file:
             self._end_file()
             self._file, self._summary = found.file, Summary(self._task)

@@ -16,6 +16,7 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelUnsupported, VssError
 from vss.model_store.backends.model import Model
 from vss.model_store.resolve import ModelRef
+from vss.model_store.tasks.guard import GuardedTask
 from vss.model_store.tasks.task import PictureTask, TaskKind, TaskLoader
 
 GROUP: Final = "vss.tasks"
@@ -74,7 +75,9 @@ def _loaded(name: str, point: EntryPoint) -> TaskKind:
     package = _package(point)
     try:
         offered: Any = point.load()
-    except Exception as error:  # a package of somebody else's may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package of somebody else's may raise anything
         raise ConfigError(
             f"task {name!r} of package {package} cannot be imported ({point.value}): {type(error).__name__}: {error}",
             fix=f"correct or reinstall {package}",
@@ -91,10 +94,10 @@ def _loaded(name: str, point: EntryPoint) -> TaskKind:
 def _guarded(loader: TaskLoader, name: str, package: str) -> TaskLoader:
     def load(ref: ModelRef, model: Model, settings: ModelSettings) -> PictureTask[Any]:
         try:
-            return loader(ref, model, settings)
-        except VssError:
+            return GuardedTask(loader(ref, model, settings), f"task {name!r} of package {package}")
+        except (VssError, KeyboardInterrupt):
             raise
-        except Exception as error:  # a package of somebody else's may raise anything
+        except BaseException as error:  # a package of somebody else's may raise anything
             raise ModelUnsupported(
                 f"task {name!r} of package {package} failed on {ref.file.name}: {type(error).__name__}: {error}",
                 fix=f"give a model that {package} takes, or correct {package}",

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from vss.codecs.events import encode_event
 from vss.schemas.events import ClassPrediction, DetectedObject
 from vss.workers.offline.infer import Found
+from vss.workers.pictures.events import written
 from vss.workers.pictures.kinds import CLASSIFY, DETECT
 
 _SHOWN_CLASSES: Final = 3
@@ -54,7 +54,11 @@ class ResultLine:
 
 
 def json_line(found: Found, task: str) -> str:
-    """A result as JSON, without the line's end."""
+    """A result as JSON, without the line's end.
+
+    Raises:
+        InferenceFailed: It holds what JSON has not.
+    """
     where: dict[str, Any] = {"source": str(found.file.path), "frame": found.frame, "embedding": found.embedding}
     if task == DETECT.task:
         line: Any = DetectionLine(objects=found.value, **where)
@@ -62,7 +66,7 @@ def json_line(found: Found, task: str) -> str:
         line = ClassificationLine(predictions=found.value, **where)
     else:
         line = ResultLine(result=found.value, **where)
-    return encode_event(line).decode()
+    return written(line, task).decode()
 
 
 class Summary:

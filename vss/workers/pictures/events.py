@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from vss.codecs.event_id import event_id
+from vss.codecs.events import encode_event
 from vss.codecs.headers import format_time
+from vss.errors import InferenceFailed
 from vss.model_store.runner.answer import Answer
 from vss.model_store.serving.requests import Served
 from vss.schemas import topics
@@ -84,6 +86,25 @@ def common_fields(record: Record, frame: FrameHeader, served: Served[Any], now_n
         "embedding": embedding_of(answer),
         "cached": served.cached,
     }
+
+
+def written(event: Any, task: str) -> bytes:
+    """JSON of what a task found, UTF-8.
+
+    Args:
+        event: An event or a line, as a dataclass.
+        task: Whose result is in it.
+
+    Raises:
+        InferenceFailed: The result holds what JSON has not.
+    """
+    try:
+        return encode_event(event)
+    except Exception as error:  # pydantic's error, or that of whatever object a task put there
+        raise InferenceFailed(
+            f"the result of task {task!r} cannot be written as JSON: {error}",
+            fix="let the task return text, numbers, lists and dicts of Python's own",
+        ) from error
 
 
 def embedding_of(answer: Answer[Any]) -> tuple[float, ...] | None:

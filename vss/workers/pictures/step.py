@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from vss.clock import Clock
-from vss.codecs.events import encode_event
 from vss.codecs.headers import decode_frame_header, event_headers
 from vss.codecs.images import read_image_info
 from vss.config import Limits, Settings
@@ -18,7 +17,7 @@ from vss.model_store.serving.requests import Request, Served, Server
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
 from vss.schemas.frame import FrameHeader
 from vss.workers.loop.step import Result, Unfinished
-from vss.workers.pictures.events import EventMaker, Made, common_fields
+from vss.workers.pictures.events import EventMaker, Made, common_fields, written
 from vss.workers.pictures.kinds import PictureWorker
 
 
@@ -128,7 +127,7 @@ class PictureStep:
             time=timestamp,
             traceparent=frame.traceparent,
         )
-        return Message(made.topic.name(self._prefix), record.key, encode_event(made.event), headers)
+        return Message(made.topic.name(self._prefix), record.key, written(made.event, self._task), headers)
 
 
 class _PendingPictures:
@@ -169,10 +168,9 @@ class _PendingPictures:
 
     def _result(self, record: Record, frame: FrameHeader, future: Future[Served[Any]]) -> Result:
         try:
-            served = future.result()
+            return self._step.outcome(record, frame, future.result())
         except Exception as error:  # belongs to this record alone; the loop's table decides
             return error
-        return self._step.outcome(record, frame, served)
 
     def cancel(self) -> None:
         """See `Pending.cancel`."""
