@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -19,6 +19,7 @@ def steps(weights: np.ndarray, method: WeightMethod) -> np.ndarray:
 
 
 @given(WEIGHTS)
+@example(np.full((1, 2, 1, 1), 6.46e-43, np.float32))
 @pytest.mark.parametrize("method", ["paired", "reduced"])
 def test_no_two_products_of_neighbours_overflow_16_bits(method: WeightMethod, weights: np.ndarray) -> None:
     whole = steps(weights, method)

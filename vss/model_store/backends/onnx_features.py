@@ -152,8 +152,4 @@ class _Graph:
             return True
         # Weights of a quantised model, or stored in half precision.
         node = self._made_by.get(name)
-        return (
-            node is not None
-            and node.op_type in _OF_WEIGHTS
-            and self._is_constant(node.input[0])
-        )
+        return node is not None and node.op_type in _OF_WEIGHTS and self._is_constant(node.input[0])

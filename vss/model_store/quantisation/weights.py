@@ -19,6 +19,8 @@ _LARGEST: Final = 127
 _LARGEST_REDUCED: Final = 64
 # 255 · 128 is the largest multiple of 255 below 2^15.
 _LARGEST_PAIR: Final = 128
+# Below it, floats lose digits: a scale rounded there could be a tenth too small. Such weights are zeros to any model.
+_SMALLEST_SCALE: Final = np.finfo(np.float32).tiny
 
 
 def choose_scales(weights: Weights, method: WeightMethod) -> NDArray[np.float32]:
@@ -37,7 +39,7 @@ def choose_scales(weights: Weights, method: WeightMethod) -> NDArray[np.float32]
         scales = np.maximum(largest / _LARGEST, _largest_pairs(weights) / (_LARGEST_PAIR - 1))
     else:
         scales = largest / (_LARGEST if method == "full" else _LARGEST_REDUCED)
-    return np.where(scales > 0, scales, 1).astype(np.float32)
+    return np.where(scales > 0, np.maximum(scales, _SMALLEST_SCALE), 1).astype(np.float32)
 
 
 def on_grid(weights: Weights, scales: NDArray[np.float32]) -> Weights:
