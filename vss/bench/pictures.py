@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.bench.raw import RawModel
-from vss.bench.served import require_task, serve_one
+from vss.bench.served import serve_one
 from vss.bench.worker import WorkerBench
 from vss.config import Settings
 from vss.errors import StreamError
@@ -133,7 +133,6 @@ def bench_pictures(
         InferenceFailed: It did not answer every frame.
         StreamError: The cluster fails, or not every frame has one event.
     """
-    require_task(ref, kind.task)
     metrics = Metrics()
     with ExitStack() as resources:
         runner = Runner.load(ref, settings.model)
@@ -142,22 +141,7 @@ def bench_pictures(
         resources.callback(serving.close)
         worker = WorkerBench(settings, kind, serving, metrics)
         worker.fill(jpegs, frames)
-        raw = RawModel(runner, jpegs)
-        raw.run(WARM_UP_FRAMES)
-        worker.work(frames)
-        worker.transactions = 0
-        done: list[Round] = []
-        stages: dict[str, float] = {}
-        before = raw.run(frames)
-        for _ in range(rounds):
-            work = worker.work(frames)
-            after = raw.run(frames)
-            mean = Usage((before.cpu_s + after.cpu_s) / 2, (before.wall_s + after.wall_s) / 2)
-            done.append(Round(mean, work.usage))
-            for name, seconds in work.stages.items():
-                stages[name] = stages.get(name, 0.0) + seconds * 1000 / rounds
-            before = after
-            on_round(done[-1])
+        done, stages = _take_turns(worker, RawModel(runner, jpegs), rounds=rounds, frames=frames, on_round=on_round)
         events, expected = worker.committed_events(), frames * (rounds + 1)
         if events != expected:
             raise StreamError(f"{expected} frames were worked on, and {events} events are committed")
@@ -177,3 +161,25 @@ def bench_pictures(
             frames_a_transaction=frames * rounds / max(worker.transactions, 1),
             events=events,
         )
+
+
+def _take_turns(
+    worker: WorkerBench, raw: RawModel, *, rounds: int, frames: int, on_round: Callable[[Round], None]
+) -> tuple[list[Round], dict[str, float]]:
+    """The rounds, after one of each side that does not count; and milliseconds a frame by stage."""
+    raw.run(WARM_UP_FRAMES)
+    worker.work(frames)
+    worker.transactions = 0
+    done: list[Round] = []
+    stages: dict[str, float] = {}
+    before = raw.run(frames)
+    for _ in range(rounds):
+        work = worker.work(frames)
+        after = raw.run(frames)
+        mean = Usage((before.cpu_s + after.cpu_s) / 2, (before.wall_s + after.wall_s) / 2)
+        done.append(Round(mean, work.usage))
+        for name, seconds in work.stages.items():
+            stages[name] = stages.get(name, 0.0) + seconds * 1000 / rounds
+        before = after
+        on_round(done[-1])
+    return done, stages

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +16,7 @@ import orjson
 
 from vss.bench.backlog import publish_backlog
 from vss.bench.swap_report import Committed, SwapBench, Swapped, swap_report
+from vss.bench.watched import WatchedSink, in_group
 from vss.clock import SystemClock
 from vss.config import Settings
 from vss.errors import ModelError, StreamError
@@ -25,16 +26,13 @@ from vss.model_store.resolve import ModelRef
 from vss.model_store.serving.serving import Serving
 from vss.model_store.store import ModelStore
 from vss.schemas import topics as catalogue
-from vss.schemas.envelope import Commit, Message, TopicPartition
-from vss.streams.kafka_sink import KafkaSink
-from vss.streams.kafka_source import KafkaSource
+from vss.schemas.envelope import Message
 from vss.workers.activation.event_watch import EventWatch
 from vss.workers.activation.following import SWAPPED, Following
 from vss.workers.activation.operator import prepare_activation, publish
-from vss.workers.loop.commit_thread import CommitThread
-from vss.workers.loop.loop import Loop
 from vss.workers.pictures.kinds import DETECT
 from vss.workers.pictures.step import PictureStep
+from vss.workers.service import make_loop
 
 _NAME: Final = "swap"
 _PATIENCE_S: Final = 120.0
@@ -67,22 +65,6 @@ class _Story:
             if self.stop.wait(0.002):
                 return self.events >= events
         return True
-
-
-class _WatchedSink:
-    """Tells of every transaction."""
-
-    def __init__(self, sink: KafkaSink, story: _Story, topic: str) -> None:
-        self._sink = sink
-        self._story = story
-        self._topic = topic
-
-    def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
-        self._sink.transact(messages, commits, group)
-        self._story.committed(messages, self._topic)
-
-    def close(self) -> None:
-        self._sink.close()
 
 
 class _Operator(threading.Thread):
@@ -171,6 +153,8 @@ def _work(settings: Settings, story: _Story, operator: _Operator) -> None:
     """A whole worker in this process, until every frame has its event."""
     metrics, clock, logger = Metrics(), SystemClock(), get_logger("bench")
     group, prefix = f"bench-{uuid.uuid4().hex[:12]}", settings.kafka.topic_prefix
+    settings = in_group(settings, group)
+    events = catalogue.DETECTIONS.name(prefix)
     with ExitStack() as resources:
         serving = Serving.of(settings.model, metrics=metrics, logger=logger, clock=clock)
         resources.callback(serving.close)
@@ -178,21 +162,15 @@ def _work(settings: Settings, story: _Story, operator: _Operator) -> None:
             Following(serving, settings.kafka, group=group, metrics=metrics, logger=logger)
         )
         following.serve(_NAME, DETECT.task)
-        sink = KafkaSink(settings.kafka, transactional_id=group, logger=logger)
-        committer = resources.enter_context(CommitThread())
-        loop = Loop(
+        loop = make_loop(
             PictureStep.of(DETECT, settings, server=serving, group=group, metrics=metrics, clock=clock),
-            KafkaSource(settings.kafka, group=group, logger=logger),
-            _WatchedSink(sink, story, catalogue.DETECTIONS.name(prefix)),
+            settings=settings,
             topics=[catalogue.FRAMES.name(prefix)],
-            settings=settings.loop,
-            dead_letter_topic=catalogue.DEAD_LETTERS.name(prefix),
-            shed_topic=catalogue.SHED.name(prefix),
-            group=group,
-            committer=committer,
             metrics=metrics,
-            clock=clock,
             logger=logger,
+            resources=resources,
+            clock=clock,
+            watched=lambda sink: WatchedSink(sink, lambda messages: story.committed(messages, events)),
         )
         operator.start()
         loop.run(story.stop)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.bench.backlog import publish_backlog
+from vss.bench.watched import WatchedSink, in_group
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
 from vss.errors import InferenceFailed, StreamError
@@ -19,12 +20,11 @@ from vss.model_store.serving.requests import Server
 from vss.schemas import topics as catalogue
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.streams.dead_letters import PREFIX
-from vss.streams.kafka_sink import KafkaSink
-from vss.streams.kafka_source import KafkaSource
 from vss.streams.log_reader import LogReader
 from vss.workers.loop.loop import Loop
 from vss.workers.pictures.kinds import CLASSIFY, DETECT, PictureWorker
 from vss.workers.pictures.step import PictureStep
+from vss.workers.service import make_loop
 
 _EVENTS = {DETECT.task: catalogue.DETECTIONS, CLASSIFY.task: catalogue.CLASSIFICATIONS}
 _PATIENCE_S = 120.0
@@ -53,13 +53,10 @@ class _TimedLoop(Loop):
         return super().on_assigned(committed)
 
 
-class _CountingSink:
-    """A sink that ends the run with the last event."""
+class _Count:
+    """What a worker has committed; ends its run with the last event."""
 
-    def __init__(
-        self, sink: KafkaSink, topic: str, expected: int, stop: threading.Event, on_events: Callable[[int], None]
-    ) -> None:
-        self._sink = sink
+    def __init__(self, topic: str, expected: int, stop: threading.Event, on_events: Callable[[int], None]) -> None:
         self._topic = topic
         self._expected = expected
         self._events = 0
@@ -72,8 +69,8 @@ class _CountingSink:
         self.others = 0
         self.first_other: Message | None = None
 
-    def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
-        self._sink.transact(messages, commits, group)
+    def committed(self, messages: Sequence[Message]) -> None:
+        """A transaction is durable."""
         self.transactions += 1
         self._events += len(messages)
         others = [message for message in messages if message.topic != self._topic]
@@ -84,9 +81,6 @@ class _CountingSink:
             if self.loop is not None and self.loop.watch is not None:
                 self.usage = self.loop.watch.read()
             self._stop.set()
-
-    def close(self) -> None:
-        self._sink.close()
 
 
 class LastingStep(PictureStep):
@@ -137,38 +131,36 @@ class WorkerBench:
             StreamError: The cluster fails.
         """
         group = f"bench-{uuid.uuid4().hex[:12]}"
+        settings = in_group(self._settings, group)
         stop, clock = threading.Event(), SystemClock()
-        kafka = KafkaSink(self._settings.kafka, transactional_id=group, logger=self._logger)
-        sink = _CountingSink(kafka, self._events, frames, stop, on_events)
+        count = _Count(self._events, frames, stop, on_events)
         step = LastingStep.of(
-            self._kind, self._settings, server=self._server, group=group, metrics=self._metrics, clock=clock
+            self._kind, settings, server=self._server, group=group, metrics=self._metrics, clock=clock
         )
         before = self._stages()
-        with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
-            loop = _TimedLoop(
+        with ExitStack() as resources:
+            loop = make_loop(
                 step,
-                KafkaSource(self._settings.kafka, group=group, logger=self._logger),
-                sink,
+                settings=settings,
                 topics=[self._frames],
-                settings=self._settings.loop,
-                dead_letter_topic=catalogue.DEAD_LETTERS.name(self._settings.kafka.topic_prefix),
-                shed_topic=catalogue.SHED.name(self._settings.kafka.topic_prefix),
-                group=group,
-                committer=committer,
                 metrics=self._metrics,
-                clock=clock,
                 logger=self._logger,
+                resources=resources,
+                clock=clock,
+                kind=_TimedLoop,
+                watched=lambda sink: WatchedSink(sink, count.committed),
             )
-            sink.loop = loop
+            assert isinstance(loop, _TimedLoop)  # noqa: S101 - as it was asked for
+            count.loop = loop
             loop.run(stop)
-        self.transactions += sink.transactions
-        if sink.usage is None:
+        self.transactions += count.transactions
+        if count.usage is None:
             raise StreamError("the worker stopped before all frames had an event")
-        if sink.first_other is not None:
-            raise InferenceFailed(f"{sink.others} of {frames} frames became no event: {_why(sink.first_other)}")
+        if count.first_other is not None:
+            raise InferenceFailed(f"{count.others} of {frames} frames became no event: {_why(count.first_other)}")
         after = self._stages()
         stages = {name: (after[name] - before.get(name, 0.0)) / frames for name in after}
-        return Work(sink.usage.per_frame(frames), stages)
+        return Work(count.usage.per_frame(frames), stages)
 
     def committed_events(self) -> int:
         """Events that a `read_committed` reader finds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -16,6 +16,7 @@ from vss.metrics import Metrics
 from vss.schemas import topics as catalogue
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
+from vss.streams.ports import Sink
 from vss.workers.endpoint import Check, Endpoint
 from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.loop import Loop
@@ -61,6 +62,8 @@ def make_loop(
     logger: Logger,
     resources: ExitStack,
     clock: Clock | None = None,
+    kind: type[Loop] = Loop,
+    watched: Callable[[Sink], Sink] = lambda sink: sink,
 ) -> Loop:
     """The loop of a step on the cluster that the settings name.
 
@@ -72,6 +75,8 @@ def make_loop(
         logger: For what a person wants to know.
         resources: Closes what this makes.
         clock: For waits and ages.
+        kind: The loop's class.
+        watched: Takes the sink and gives one that stands before it, for whoever measures.
 
     Raises:
         BrokerUnavailable: No broker answers.
@@ -87,10 +92,10 @@ def make_loop(
     source = KafkaSource(settings.kafka, group=group, logger=logger, start_at=settings.loop.start_at)
     resources.callback(source.close)
     committer = resources.enter_context(CommitThread())
-    return Loop(
+    return kind(
         step,
         source,
-        sink,
+        watched(sink),
         topics=topics,
         settings=settings.loop,
         dead_letter_topic=catalogue.DEAD_LETTERS.name(prefix),
