@@ -60,10 +60,10 @@ class Topic:
     summary: str
     key: str
     payload: type | None
-    content_types: tuple[str, ...]
     partitions: int
     retention_ms: int
-    max_message_bytes: int
+    content_types: tuple[str, ...] = ("application/json",)
+    max_message_bytes: int = 1 << 20
     cleanup_policy: str = "delete"
     ce_type: str | None = None
 
@@ -90,10 +90,8 @@ DETECTIONS = Topic(
     key="camera id",
     payload=DetectionEvent,
     ce_type=DETECTION_TYPE,
-    content_types=("application/json",),
     partitions=4,
     retention_ms=7 * _DAY_MS,
-    max_message_bytes=1 << 20,
 )
 CLASSIFICATIONS = Topic(
     short="classifications",
@@ -102,10 +100,8 @@ CLASSIFICATIONS = Topic(
     key="camera id",
     payload=ClassificationEvent,
     ce_type=CLASSIFICATION_TYPE,
-    content_types=("application/json",),
     partitions=4,
     retention_ms=7 * _DAY_MS,
-    max_message_bytes=1 << 20,
 )
 RESULTS = Topic(
     short="results",
@@ -114,10 +110,8 @@ RESULTS = Topic(
     key="camera id",
     payload=ResultEvent,
     ce_type=RESULT_TYPE,
-    content_types=("application/json",),
     partitions=4,
     retention_ms=7 * _DAY_MS,
-    max_message_bytes=1 << 20,
 )
 MODELS = Topic(
     short="models",
@@ -126,10 +120,8 @@ MODELS = Topic(
     key="model name",
     payload=ModelActivation,
     ce_type=ACTIVATION_TYPE,
-    content_types=("application/json",),
     partitions=1,
     retention_ms=-1,
-    max_message_bytes=1 << 20,
     cleanup_policy="compact",
 )
 MODEL_VERDICTS = Topic(
@@ -139,10 +131,8 @@ MODEL_VERDICTS = Topic(
     key="activation id",
     payload=ModelVerdict,
     ce_type=VERDICT_TYPE,
-    content_types=("application/json",),
     partitions=1,
     retention_ms=-1,
-    max_message_bytes=1 << 20,
     cleanup_policy="compact",
 )
 MODEL_EVENTS = Topic(
@@ -152,10 +142,8 @@ MODEL_EVENTS = Topic(
     key="model name",
     payload=ModelEvent,
     ce_type=MODEL_EVENT_TYPE,
-    content_types=("application/json",),
     partitions=1,
     retention_ms=30 * _DAY_MS,
-    max_message_bytes=1 << 20,
 )
 SHED = Topic(
     short="shed",
@@ -164,10 +152,8 @@ SHED = Topic(
     key="key of the record",
     payload=ShedNote,
     ce_type=SHED_TYPE,
-    content_types=("application/json",),
     partitions=1,
     retention_ms=7 * _DAY_MS,
-    max_message_bytes=1 << 20,
 )
 DEAD_LETTERS = Topic(
     short="dlq",
