@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 import click
 
-from vss.cli.bench.options import json_option, names_no_cluster, video_option
-from vss.cli.bench.picture_report import document, show, show_round
+from vss.cli.bench.options import (
+    frames_option,
+    json_option,
+    names_no_cluster,
+    rounds_option,
+    threads_option,
+    video_option,
+)
+from vss.cli.bench.picture_report import show, show_round
 from vss.cli.options import fleet_options, override
 from vss.config import Settings
 
@@ -40,9 +46,9 @@ Example:
 @click.option(
     "--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Take a folder's JPEGs, as is."
 )
-@click.option("--rounds", type=click.IntRange(5), default=5, show_default=True, help="Times both sides are measured.")
-@click.option("--frames", type=click.IntRange(32), default=256, show_default=True, help="Frames in each round.")
-@click.option("--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core.")
+@rounds_option
+@frames_option
+@threads_option
 @json_option
 @fleet_options
 def classify(
@@ -83,7 +89,4 @@ def classify(
         require_task(ref, CLASSIFY.task)
         with bench_settings(settings, own_cluster=names_no_cluster()) as own:
             report = bench_pictures(own, CLASSIFY, ref, jpegs, size, rounds=rounds, frames=frames, on_round=show_round)
-    if as_json:
-        click.echo(json.dumps(document(report), indent=2))
-    else:
-        show(report)
+    show(report, as_json=as_json)

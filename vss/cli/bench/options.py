@@ -30,6 +30,15 @@ size_option = click.option(
     show_default=True,
     help="Size of the frames; a video's are scaled to it.",
 )
+rounds_option = click.option(
+    "--rounds", type=click.IntRange(5), default=5, show_default=True, help="Times both sides are measured."
+)
+frames_option = click.option(
+    "--frames", type=click.IntRange(32), default=256, show_default=True, help="Frames in each round."
+)
+threads_option = click.option(
+    "--threads", type=int, metavar="N", help="Frames in inference at once on the CPU; 0 is one a core."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
 
 

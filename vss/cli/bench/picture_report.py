@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,8 +49,15 @@ def document(report: PictureBench) -> dict[str, Any]:
     }
 
 
-def show(report: PictureBench) -> None:
-    """For people."""
+def show(report: PictureBench, *, as_json: bool) -> None:
+    """Prints it."""
+    if as_json:
+        click.echo(json.dumps(document(report), indent=2))
+    else:
+        _show_table(report)
+
+
+def _show_table(report: PictureBench) -> None:
     from rich.console import Console
     from rich.table import Table
 
