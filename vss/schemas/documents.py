@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from vss.schemas.topics import CATALOGUE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DEFINITIONS = "#/$defs/"
+_ATTRIBUTES = "\n\nAttributes:\n"
 # A line of a docstring's "Attributes:" section and what follows it with a deeper indent.
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n     +.*)*)", re.MULTILINE)
 # By name, for the schema cannot tell a time from another text.
@@ -40,17 +42,27 @@ def schema_and_definitions(schema: type, *, definitions_at: str) -> tuple[dict[s
     """
     made = TypeAdapter(schema).json_schema(mode="serialization", ref_template=definitions_at + "{model}")
     definitions: dict[str, Any] = made.pop("$defs", {})
-    return _tidied(made), {name: _tidied(definition) for name, definition in definitions.items()}
+    inherited = {
+        name: text for base in schema.__mro__[:0:-1] for name, text in _words(inspect.getdoc(base) or "").items()
+    }
+    return _tidied(made, inherited), {name: _tidied(definition, {}) for name, definition in definitions.items()}
 
 
-def _tidied(definition: dict[str, Any]) -> dict[str, Any]:
-    """One object's schema with the docstring's words at the properties they are about."""
-    summary, _, attributes = str(definition.get("description", "")).partition("\n\nAttributes:\n")
+def _words(docstring: str) -> dict[str, str]:
+    """What a docstring says of each attribute."""
+    _, _, attributes = docstring.partition(_ATTRIBUTES)
     # `class_` is how Python has to spell `class`.
-    words = {
+    return {
         name.rstrip("_"): re.sub(r"\bNone\b", "null", " ".join(text.split()))
         for name, text in _ATTRIBUTE.findall(attributes)
     }
+
+
+def _tidied(definition: dict[str, Any], inherited: dict[str, str]) -> dict[str, Any]:
+    """One object's schema with the words of its docstring, and inherited ones, at the properties they are about."""
+    description = str(definition.get("description", ""))
+    summary, _, _ = description.partition(_ATTRIBUTES)
+    words = inherited | _words(description)
     properties = {}
     for name, made in definition.get("properties", {}).items():
         found = _plain_array({key: value for key, value in made.items() if key != "title"})

@@ -85,8 +85,8 @@ class DetectedObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionEvent:
-    """What a detector found in one frame; a frame without objects still yields an event.
+class FrameEvent:
+    """What every event about a frame says.
 
     Attributes:
         id: Equals the header `ce_id`; the same input, model and version give the same id.
@@ -99,7 +99,7 @@ class DetectionEvent:
         processing_time: Seconds from the decoding of this frame to its event.
         timestamp: When the event was made, RFC 3339.
         source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out for the frame; left out unless asked for.
+        embedding: What the layer that `--features` names puts out; left out unless asked for.
         cached: Whether the same picture was answered before, and the model not asked again.
     """
 
@@ -110,8 +110,6 @@ class DetectionEvent:
     seq: int | None
     width: int
     height: int
-    objects: tuple[DetectedObject, ...]
-    total_objects: int
     model_name: str
     model_version: str
     inference_time: float
@@ -120,6 +118,14 @@ class DetectionEvent:
     source: SourceCoordinates
     embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
     cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionEvent(FrameEvent):
+    """What a detector found in one frame; a frame without objects still yields an event."""
+
+    objects: tuple[DetectedObject, ...]
+    total_objects: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,87 +144,34 @@ class ObjectPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassificationEvent:
+class ClassificationEvent(FrameEvent):
     """What a classifier sees in one frame, or in one object of it.
 
     Attributes:
-        id: Equals the header `ce_id`; the same input, model and version give the same id.
-        captured_at: When the frame was captured, RFC 3339; None when the producer did not say.
-        epoch: `vss_epoch` of the frame.
-        seq: `vss_seq` of the frame.
-        width: Pixels of the published frame.
-        height: Pixels of the published frame.
         predictions: The most confident first.
         top_prediction: The class of the first.
         confidence: Of the first, 0..1.
         object: The object it is about; left out for a whole frame.
-        inference_time: Seconds the model took for this picture.
-        processing_time: Seconds from the decoding of this frame to its event.
-        timestamp: When the event was made, RFC 3339.
-        source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out; left out unless asked for.
-        cached: Whether the same picture was answered before, and the model not asked again.
+        inference_time: Seconds the model took for this frame or object.
     """
 
-    id: str
-    camera_id: str
-    captured_at: str | None
-    epoch: int | None
-    seq: int | None
-    width: int
-    height: int
     predictions: tuple[ClassPrediction, ...]
     top_prediction: str
     confidence: float
     object: Annotated[ObjectPlace | None, _LeftOut] = None
-    model_name: str
-    model_version: str
-    inference_time: float
-    processing_time: float
-    timestamp: str
-    source: SourceCoordinates
-    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
-    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultEvent:
+class ResultEvent(FrameEvent):
     """What a task of the user's own (entry point `vss.tasks`) made of one frame.
 
     Attributes:
-        id: Equals the header `ce_id`; the same input, model and version give the same id.
         task: Name of the task.
-        captured_at: When the frame was captured, RFC 3339; None when the producer did not say.
-        epoch: `vss_epoch` of the frame.
-        seq: `vss_seq` of the frame.
-        width: Pixels of the published frame.
-        height: Pixels of the published frame.
         result: What the task returned.
-        inference_time: Seconds the model took for this frame.
-        processing_time: Seconds from the decoding of this frame to its event.
-        timestamp: When the event was made, RFC 3339.
-        source: The frame's topic, partition and offset.
-        embedding: What the layer that `--features` names puts out; left out unless asked for.
-        cached: Whether the same picture was answered before, and the model not asked again.
     """
 
-    id: str
     task: str
-    camera_id: str
-    captured_at: str | None
-    epoch: int | None
-    seq: int | None
-    width: int
-    height: int
     result: dict[str, Any]
-    model_name: str
-    model_version: str
-    inference_time: float
-    processing_time: float
-    timestamp: str
-    source: SourceCoordinates
-    embedding: Annotated[tuple[float, ...] | None, _LeftOut] = None
-    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
