@@ -11,7 +11,12 @@ from typing import Any, Final
 from vss.codecs.images import ImageInfo, read_image_info
 from vss.config import Limits, ModelSettings
 from vss.errors import BadRecord, ConfigError
-from vss.model_store.evaluation.average_precision import Precision, mean_average_precision
+from vss.model_store.evaluation.average_precision import (
+    LOWEST_CONFIDENCE,
+    SUPPRESSION_IOU,
+    Precision,
+    mean_average_precision,
+)
 from vss.model_store.evaluation.labelled import picture_files, read_labels
 from vss.model_store.evaluation.matching import Agreement, agree
 from vss.model_store.resolve import ModelRef
@@ -23,9 +28,6 @@ from vss.schemas.frame import FrameHeader
 Found = dict[str, tuple[DetectedObject, ...]]
 
 _CHUNK: Final = 32
-# What mean average precision is measured with everywhere: every box counts, weighed by its confidence.
-_LOWEST_CONFIDENCE: Final = 0.001
-_LABEL_IOU: Final = 0.7
 # How the reference was made, and how near a box must be.
 REFERENCE_CONFIDENCE: Final = 0.25
 REFERENCE_IOU: Final = 0.45
@@ -74,7 +76,7 @@ def bench_accuracy(
     files = picture_files(folder)
     truth, precision = read_labels(folder, files), None
     if truth:
-        found = _detect(ref, settings, files, _LOWEST_CONFIDENCE, _LABEL_IOU, on_pictures)
+        found = _detect(ref, settings, files, LOWEST_CONFIDENCE, SUPPRESSION_IOU, on_pictures)
         precision = mean_average_precision(truth, found)
     agreement = None
     if reference is not None:

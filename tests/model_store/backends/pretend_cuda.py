@@ -9,9 +9,32 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from vss.model_store.backends.device_memory import HostMemory
-
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+class HostMemory:
+    """The host's own memory, for the CPU: the same calls without a device (see `DeviceMemory`)."""
+
+    name = "cpu"
+
+    def upload(self, address: int, array: Any) -> None:
+        """See `DeviceMemory.upload`."""
+        ctypes.memmove(address, array.ctypes.data, array.nbytes)
+
+    def download(self, array: Any, address: int) -> None:
+        """See `DeviceMemory.download`."""
+        ctypes.memmove(array.ctypes.data, address, array.nbytes)
+
+    def pin(self, array: Any) -> bool:
+        """See `DeviceMemory.pin`."""
+        return False
+
+    def unpin(self, address: int) -> None:
+        """See `DeviceMemory.unpin`."""
+
+    def free_bytes(self) -> int:
+        """See `DeviceMemory.free_bytes`."""
+        return 0
 
 
 class PretendMemory(HostMemory):

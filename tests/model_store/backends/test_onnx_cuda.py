@@ -12,11 +12,10 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.model_store.backends.pretend_cuda import PretendMemory, PretendRuntime
+from tests.model_store.backends.pretend_cuda import HostMemory, PretendMemory, PretendRuntime
 from tests.model_store.classification.tiny_classifier import write_classifier
 from tests.model_store.detection.tiny_models import SIDE, load, write_model, yolov8_output
 from vss.config import ModelSettings
-from vss.model_store.backends.device_memory import HostMemory
 from vss.model_store.backends.model import Interrupt
 from vss.model_store.backends.onnx import OnnxModel
 from vss.model_store.backends.onnx_cuda import BATCH_SIZES, DeviceCalls

@@ -47,31 +47,6 @@ class DeviceMemory(Protocol):
         """What nobody holds of the device's memory; 0 when that is not known."""
 
 
-class HostMemory:
-    """The host's own memory, for the CPU: the same calls without a device (see `DeviceMemory`)."""
-
-    name = "cpu"
-
-    def upload(self, address: int, array: Array) -> None:
-        """See `DeviceMemory.upload`."""
-        ctypes.memmove(address, array.ctypes.data, array.nbytes)
-
-    def download(self, array: Array, address: int) -> None:
-        """See `DeviceMemory.download`."""
-        ctypes.memmove(array.ctypes.data, address, array.nbytes)
-
-    def pin(self, array: Array) -> bool:
-        """See `DeviceMemory.pin`."""
-        return False
-
-    def unpin(self, address: int) -> None:
-        """See `DeviceMemory.unpin`."""
-
-    def free_bytes(self) -> int:
-        """See `DeviceMemory.free_bytes`."""
-        return 0
-
-
 class CudaMemory:
     """Memory of a GPU, by CUDA's runtime library (see `DeviceMemory`).
 

@@ -13,6 +13,9 @@ from vss.model_store.evaluation.matching import overlap
 from vss.schemas.events import DetectedObject
 
 THRESHOLDS: Final = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
+# What it is measured with everywhere: every box counts, weighed by its confidence.
+LOWEST_CONFIDENCE: Final = 0.001
+SUPPRESSION_IOU: Final = 0.7
 _RECALLS: Final = np.linspace(0, 1, 101)
 
 

@@ -10,7 +10,7 @@ from vss.config import ModelSettings
 from vss.errors import BadRecord, ConfigError
 from vss.model_store.comparison.difference import Tally
 from vss.model_store.comparison.tasks import compare_of
-from vss.model_store.evaluation.average_precision import mean_average_precision
+from vss.model_store.evaluation.average_precision import LOWEST_CONFIDENCE, SUPPRESSION_IOU, mean_average_precision
 from vss.model_store.quantisation.samples import Sample
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
@@ -18,8 +18,7 @@ from vss.model_store.runner.runner import Runner
 Found = Mapping[str, Any]
 """What a model finds in each picture, by the picture's name."""
 
-# What mean average precision is measured with everywhere: every box counts, weighed by its confidence.
-_EVERY_BOX: Final = {"confidence": 0.001, "iou": 0.7, "max_detections": 300}
+_EVERY_BOX: Final = {"confidence": LOWEST_CONFIDENCE, "iou": SUPPRESSION_IOU, "max_detections": 300}
 _CHUNK: Final = 16
 
 
