@@ -23,7 +23,7 @@ from vss.schemas.envelope import Message, TopicPartition
 from vss.schemas.topics import CATALOGUE, DETECTIONS, FRAMES
 from vss.streams.hand_over import judge_hand_over, read_hand_over
 from vss.streams.log_reader import LogReader
-from vss.streams.open_transactions import overdue_transactions
+from vss.streams.open_transactions import offsets_partition, overdue_transactions
 from vss.streams.topic_admin import create_topics
 from vss.testing.clock import ManualClock
 from vss.workers.checks.doctor import Check, Doubt, Finding, State, examine
@@ -228,6 +228,23 @@ def test_a_transaction_that_stays_open_is_named_with_the_command_that_ends_it(
     assert unknown.value.fix.endswith(f"VSS_LOOP__GROUP={prefix}detect vss doctor")
 
     assert findings(briefly(settings), tmp_path)["transactions"].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("group", "hash_code"),
+    [
+        ("hello", 99162322),
+        ("detect", -1335220573),
+        ("Hello World", -862545276),
+        ("polygenelubricants", -(1 << 31)),
+        ("", 0),
+    ],
+)
+def test_the_partition_of_a_groups_offsets_is_that_of_its_hash_code_without_the_sign(
+    group: str, hash_code: int
+) -> None:
+    expected = 0 if hash_code == -(1 << 31) else abs(hash_code)
+    assert [offsets_partition(group, n) for n in (1, 4, 7, 50)] == [expected % n for n in (1, 4, 7, 50)]
 
 
 def test_a_transaction_that_is_decided_in_time_is_waited_for(settings: Settings, writer: CommittedWriter) -> None:

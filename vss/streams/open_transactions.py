@@ -79,11 +79,15 @@ def overdue_transactions(
 
 
 def offsets_partition(group: str, partitions: int) -> int:
-    """The partition of `__consumer_offsets` that holds a group's: Java's `String.hashCode`, as brokers choose it."""
+    """The partition of `__consumer_offsets` that holds a group's, as brokers choose it (`GroupCoordinatorService`).
+
+    The absolute value of Java's `String.hashCode`, of whose lowest number there is none, modulo the partitions.
+    """
     value = 0
     for (unit,) in struct.iter_unpack(">H", group.encode("utf-16-be")):
         value = (value * 31 + unit) & 0xFFFFFFFF
-    return (value & 0x7FFFFFFF) % partitions
+    signed = value - (1 << 32) if value >> 31 else value
+    return 0 if signed == -(1 << 31) else abs(signed) % partitions
 
 
 def _partitions(admin: AdminClient, topics: Collection[str], groups: Collection[str]) -> list[TopicPartition]:
