@@ -51,7 +51,7 @@ lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 		--extra cpu --extra local --extra dev pyproject.toml requirements/build.in --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-		--extra cpu --extra local --extra dev --extra torch --constraint requirements/dev.txt \
+		--extra cpu --extra local --extra dev --extra torch --extra train --constraint requirements/dev.txt \
 		pyproject.toml requirements/build.in --output-file requirements/torch.txt
 
 clean: ## Remove what the tools left behind (data of `vss up` stays)

@@ -123,6 +123,25 @@ class ModelSettings(Section):
     max_detections: int = Field(300, ge=1, description="Objects an event may hold.")
 
 
+class WindowSettings(Section):
+    """The windows of readings that telemetry workers keep by sensor."""
+
+    stride: int = Field(1, ge=1, le=1_000_000, description="Score each n-th reading of a sensor, by event time.")
+    lateness_ms: int = Field(
+        60_000, ge=0, description="A reading older than its sensor's newest by more than this is left out with a note."
+    )
+    expire_after_ms: int = Field(
+        3_600_000, ge=1, description="A gap this long between two readings of a sensor starts its window anew."
+    )
+    max_rewind: int = Field(
+        1_000_000,
+        ge=1,
+        description="Records that a hand-over may read again a partition; a sensor silent for longer starts anew.",
+    )
+    max_keys: int = Field(100_000, ge=1, description="Sensors a worker keeps windows of; one more is a dead letter.")
+    max_bytes: int = Field(2 << 30, ge=1, description="Memory that windows may hold.")
+
+
 class LoopSettings(Section):
     """The loop every worker runs in."""
 
@@ -146,6 +165,14 @@ class Limits(Section):
     """The size of everything that comes from outside."""
 
     max_record_bytes: int = Field(8 << 20, ge=1, description="A larger record is a dead letter.")
+    max_features: int = Field(1000, ge=1, description="A reading with more values is a dead letter.")
+    max_reading_bytes: int = Field(64 << 10, ge=1, description="A larger reading is a dead letter.")
+    earliest_reading: str = Field(
+        "1990-01-01T00:00:00Z", description="A reading of before is a dead letter: its sensor's clock was never set."
+    )
+    max_ahead_ms: int = Field(
+        3_600_000, ge=0, description="A reading further ahead of the record's own timestamp is a dead letter."
+    )
     max_image_pixels: int = Field(
         50_000_000, ge=1, description="A larger image is a dead letter, refused before decoding."
     )
@@ -162,6 +189,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
     loop: LoopSettings = LoopSettings()
+    windows: WindowSettings = WindowSettings()
     limits: Limits = Limits()
 
 

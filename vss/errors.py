@@ -20,6 +20,8 @@
 # │   ├── ImageTooLarge
 # │   ├── RecordTooLarge
 # │   ├── MalformedEvent
+# │   ├── BadReading             a reading whose time, values or size cannot be
+# │   ├── TooManySensors         more keys than windows may hold
 # │   └── UnknownModel           the record asks for a model that cannot be served
 # ├── InferenceFailed            the model raised on this record
 # │   └── InferenceTimedOut      the model did not answer in time
@@ -132,6 +134,14 @@ class RecordTooLarge(BadRecord):
 
 class MalformedEvent(BadRecord):
     """A JSON value does not fit its schema."""
+
+
+class BadReading(BadRecord):
+    """The reading's time lies outside what can be, a value is no number, or it has more features than the limit."""
+
+
+class TooManySensors(BadRecord):
+    """There is no room for the window of one more sensor."""
 
 
 class UnknownModel(BadRecord):

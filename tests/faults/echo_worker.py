@@ -28,6 +28,8 @@ from vss.workers.service import serve
 
 @dataclass
 class _Work:
+    step: EchoStep
+    batch: Sequence[Record]
     values: list[Result]
     done: threading.Event
 
@@ -35,6 +37,9 @@ class _Work:
         if not self.done.wait(timeout_s):
             raise Unfinished("still at work")
         return self.values
+
+    def again(self, indices: Sequence[int]) -> _Work:
+        return self.step.begin([self.batch[i] for i in indices])
 
     def cancel(self) -> None:
         pass
@@ -48,7 +53,7 @@ class EchoStep:
         self._work_s = work_s
 
     def begin(self, batch: Sequence[Record]) -> _Work:
-        work = _Work([self._result(record) for record in batch], threading.Event())
+        work = _Work(self, batch, [self._result(record) for record in batch], threading.Event())
         timer = threading.Timer(self._work_s, work.done.set)
         timer.daemon = True
         timer.start()

@@ -17,7 +17,7 @@ def record(offset: int, partition: int = 0) -> Record:
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     checkpoint = Checkpoint()
-    checkpoint.assign([P0, P1])
+    checkpoint.assign({P0: None, P1: None})
     return checkpoint
 
 
@@ -57,7 +57,7 @@ def test_a_partition_that_comes_back_has_a_new_term(checkpoint: Checkpoint) -> N
     terms = checkpoint.terms([P0, P1])
     checkpoint.stage(record(3))
     checkpoint.forget([P0])
-    checkpoint.assign([P0])
+    checkpoint.assign({P0: None})
     assert not checkpoint.holds(P0, terms)
     assert checkpoint.holds(P1, terms)
     assert checkpoint.staged() == {}
@@ -67,7 +67,7 @@ def test_a_transaction_of_an_earlier_term_ends_nothing_of_this_one(checkpoint: C
     terms = checkpoint.terms([P0])
     checkpoint.stage(record(3))
     commits = checkpoint.staged()
-    checkpoint.assign([P0])
+    checkpoint.assign({P0: None})
     checkpoint.stage(record(3))
     checkpoint.commit(commits, terms)
     assert checkpoint.staged() == {P0: Commit(4)}
@@ -82,5 +82,5 @@ def test_after_abandoning_nothing_is_taken_or_committed_until_reading_starts_ane
     assert checkpoint.staged() == {}
     assert not checkpoint.holds(P0, terms)
     assert checkpoint.take([record(2)]) == []
-    checkpoint.assign([P0])
+    checkpoint.assign({P0: None})
     assert checkpoint.take([record(0), record(1)]) == [record(0), record(1)]

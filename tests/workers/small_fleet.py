@@ -129,6 +129,9 @@ class _Pending:
             raise error
         return [self.step.result(record) for record in self.batch]
 
+    def again(self, indices: Sequence[int]) -> _Pending:
+        return self.step.begin([self.batch[i] for i in indices])
+
     def cancel(self) -> None:
         pass
 

@@ -39,10 +39,15 @@ class Script:
 
     def begin(self, batch: Sequence[Record]) -> Pending:
         self.asked.append([record.offset for record in batch])
-        return Done([self.says[r.offset].pop(0) if self.says.get(r.offset) else EVENT for r in batch])
+        says = [self.says[r.offset].pop(0) if self.says.get(r.offset) else EVENT for r in batch]
+        return Done(says, lambda places: self.begin([batch[i] for i in places]))
 
     def close(self) -> None:
         pass
+
+
+def never(places: Sequence[int]) -> Pending:
+    raise AssertionError(f"{places} are tried once more")
 
 
 class Bench:
@@ -121,7 +126,9 @@ def test_what_a_whole_batch_raises_is_decided_record_by_record() -> None:
         step, group="g", dead_letter_topic="dlq", wait=bench.waits.append, metrics=Metrics(), logger=SILENT
     )
     step.says[2] = [UndecodableImage("batch"), UndecodableImage("alone")]
-    outcomes = maker.outcomes(BATCH, Done([MemoryError("x")] * 3))
+    outcomes = maker.outcomes(
+        BATCH, Done([MemoryError("x")] * 3, lambda places: step.begin([BATCH[i] for i in places]))
+    )
     assert [outcome.kind for outcome in outcomes] == ["event", "event", "dead_letter"]
     assert step.asked == [[0], [1], [2]]
 
@@ -165,12 +172,12 @@ def test_what_no_retry_can_mend_is_raised(error: Exception) -> None:
 )
 def test_a_step_that_does_not_give_one_outcome_a_record_has_broken_its_promise(values: list[Result]) -> None:
     with pytest.raises(BrokenPromise, match="scripted"):
-        Bench().maker.outcomes(BATCH, Done(values))
+        Bench().maker.outcomes(BATCH, Done(values, never))
 
 
 def test_a_view_writes_nothing_into_kafka() -> None:
     view = Outcome(OutcomeKind.VIEW)
-    assert Bench().maker.outcomes(BATCH, Done([view] * 3)) == [view] * 3
+    assert Bench().maker.outcomes(BATCH, Done([view] * 3, never)) == [view] * 3
 
 
 def test_a_batch_that_is_not_finished_may_be_asked_again() -> None:
@@ -179,6 +186,9 @@ def test_a_batch_that_is_not_finished_may_be_asked_again() -> None:
             if timeout_s is not None:
                 raise Unfinished("not yet")
             return [EVENT] * 3
+
+        def again(self, indices: Sequence[int]) -> Pending:
+            return never(indices)
 
         def cancel(self) -> None:
             pass

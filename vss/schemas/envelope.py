@@ -74,6 +74,8 @@ class OutcomeKind(enum.StrEnum):
     """A result was made and goes to a result topic."""
     SHED = "shed"
     """The record was left out on purpose; a note says why."""
+    TAKEN = "taken"
+    """A reading was taken into its sensor's window; the next event of the sensor names that window."""
     DEAD_LETTER = "dead_letter"
     """The record cannot be processed; it goes to the dead-letter topic as it came."""
     VIEW = "view"

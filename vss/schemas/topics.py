@@ -23,6 +23,8 @@ from vss.schemas.models import (
     ModelEvent,
     ModelVerdict,
 )
+from vss.schemas.reading import READING_TYPE, Reading
+from vss.schemas.telemetry import ANOMALY_TYPE, FORECAST_TYPE, AnomalyEvent, ForecastEvent
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -113,6 +115,36 @@ RESULTS = Topic(
     partitions=4,
     retention_ms=7 * _DAY_MS,
 )
+TELEMETRY = Topic(
+    short="telemetry",
+    role=Role.INPUT,
+    summary="One reading of a sensor a record.",
+    key="sensor id",
+    payload=Reading,
+    ce_type=READING_TYPE,
+    partitions=4,
+    retention_ms=7 * _DAY_MS,
+)
+ANOMALIES = Topic(
+    short="anomalies",
+    role=Role.RESULT,
+    summary="Whether a sensor's newest readings are unlike what is normal, one event a scored window.",
+    key="sensor id",
+    payload=AnomalyEvent,
+    ce_type=ANOMALY_TYPE,
+    partitions=4,
+    retention_ms=7 * _DAY_MS,
+)
+FORECASTS = Topic(
+    short="forecasts",
+    role=Role.RESULT,
+    summary="What a sensor's features will be, with intervals.",
+    key="sensor id",
+    payload=ForecastEvent,
+    ce_type=FORECAST_TYPE,
+    partitions=4,
+    retention_ms=7 * _DAY_MS,
+)
 MODELS = Topic(
     short="models",
     role=Role.CONTROL,
@@ -172,6 +204,9 @@ CATALOGUE: tuple[Topic, ...] = (
     DETECTIONS,
     CLASSIFICATIONS,
     RESULTS,
+    TELEMETRY,
+    ANOMALIES,
+    FORECASTS,
     MODELS,
     MODEL_VERDICTS,
     MODEL_EVENTS,

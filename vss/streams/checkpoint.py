@@ -8,6 +8,8 @@ working    moves when a record is taken from the source,
 staged     moves when its outcome joins the next transaction,
 committed  moves when that transaction is durable.
 
+A new owner of keyed state begins below the commit, to rebuild that state: what lies there has its outcome already.
+
 A partition that goes away takes its positions with it: what was read of it before can no longer be staged, even when
 the same partition comes back later, for then it has a new term. The same is true of everything read before `abandon`.
 """
@@ -29,11 +31,15 @@ class _Positions:
 
     Attributes:
         working: None after `abandon`: nothing is taken before reading starts anew.
+        settled: What lies below has its outcome.
+        memory: What is committed beside `staged`.
     """
 
     term: int
     working: int | None = _ANYWHERE
+    settled: int = 0
     staged: int | None = None
+    memory: str = ""
 
 
 class Checkpoint:
@@ -43,11 +49,15 @@ class Checkpoint:
         self._positions: dict[TopicPartition, _Positions] = {}
         self._term = 0
 
-    def assign(self, partitions: Collection[TopicPartition]) -> None:
-        """Reading of these partitions starts, or starts anew; a new term begins for each."""
+    def assign(self, committed: Mapping[TopicPartition, Commit | None]) -> None:
+        """Reading of these partitions starts, or starts anew; a new term begins for each.
+
+        Args:
+            committed: Where the outcomes of each end.
+        """
         self._term += 1
-        for partition in partitions:
-            self._positions[partition] = _Positions(self._term)
+        for partition, commit in committed.items():
+            self._positions[partition] = _Positions(self._term, settled=commit.offset if commit is not None else 0)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Partitions go."""
@@ -76,6 +86,18 @@ class Checkpoint:
                 taken.append(record)
         return taken
 
+    def has_outcome(self, record: Record) -> bool:
+        """Whether a record that was taken lies below the commit, and is read again for the state it leaves alone."""
+        return record.offset < self._positions[record.topic_partition].settled
+
+    def idle(self) -> dict[TopicPartition, int]:
+        """The offset to commit for partitions of which all that was taken has its outcome, if anything ever had."""
+        found = {}
+        for partition, positions in self._positions.items():
+            if positions.working is not None and (offset := max(positions.working, positions.settled)) > 0:
+                found[partition] = offset
+        return found
+
     def terms(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The current term of partitions held, to be kept with what was read of them."""
         return {partition: self._positions[partition].term for partition in partitions}
@@ -85,19 +107,35 @@ class Checkpoint:
         positions = self._positions.get(partition)
         return positions is not None and positions.term == terms[partition]
 
-    def stage(self, record: Record) -> None:
-        """Moves `staged` behind a record whose partition is held."""
-        self._positions[record.topic_partition].staged = record.offset + 1
+    def stage(self, record: Record, memory: str = "") -> None:
+        """Moves `staged` behind a record whose partition is held.
+
+        Args:
+            record: It has its outcome.
+            memory: What to commit beside the offset.
+        """
+        self.stage_at(record.topic_partition, record.offset + 1, memory)
+
+    def stage_at(self, partition: TopicPartition, offset: int, memory: str) -> None:
+        """Moves `staged` of a partition that is held; what lies below the offset has its outcome."""
+        positions = self._positions[partition]
+        positions.staged, positions.memory = offset, memory
 
     def staged(self) -> dict[TopicPartition, Commit]:
         """The commits that the next transaction must hold."""
-        return {p: Commit(positions.staged) for p, positions in self._positions.items() if positions.staged is not None}
+        return {
+            partition: Commit(positions.staged, positions.memory)
+            for partition, positions in self._positions.items()
+            if positions.staged is not None
+        }
 
     def commit(self, commits: Mapping[TopicPartition, Commit], terms: Mapping[TopicPartition, int]) -> None:
         """A transaction with these commits, staged in these terms, is durable."""
         for partition, commit in commits.items():
-            if self.holds(partition, terms) and self._positions[partition].staged == commit.offset:
-                self._positions[partition].staged = None
+            if self.holds(partition, terms):
+                positions = self._positions[partition]
+                if (positions.staged, positions.memory) == (commit.offset, commit.metadata):
+                    positions.staged = None
 
     def partitions(self) -> frozenset[TopicPartition]:
         """The partitions held."""

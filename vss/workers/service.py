@@ -19,6 +19,7 @@ from vss.streams.kafka_source import KafkaSource
 from vss.streams.ports import Sink
 from vss.workers.endpoint import Check, Endpoint
 from vss.workers.loop.commit_thread import CommitThread
+from vss.workers.loop.keyed_state import KeyedState
 from vss.workers.loop.loop import Loop
 from vss.workers.loop.step import Step
 
@@ -61,6 +62,7 @@ def make_loop(
     metrics: Metrics,
     logger: Logger,
     resources: ExitStack,
+    state: KeyedState | None = None,
     clock: Clock | None = None,
     kind: type[Loop] = Loop,
     watched: Callable[[Sink], Sink] = lambda sink: sink,
@@ -74,6 +76,7 @@ def make_loop(
         metrics: Where everything is counted.
         logger: For what a person wants to know.
         resources: Closes what this makes.
+        state: What the step keeps by key; None for one that keeps nothing.
         clock: For waits and ages.
         kind: The loop's class.
         watched: Takes the sink and gives one that stands before it, for whoever measures.
@@ -105,6 +108,7 @@ def make_loop(
         metrics=metrics,
         clock=clock,
         logger=logger,
+        state=state,
     )
 
 
@@ -117,6 +121,7 @@ def serve(
     logger: Logger,
     metrics_port: int | None,
     problems: Check | None = None,
+    state: KeyedState | None = None,
 ) -> None:
     """Runs a worker until it is told to stop.
 
@@ -128,6 +133,7 @@ def serve(
         logger: For what a person wants to know.
         metrics_port: Where `/metrics` is; 0 picks a port, None serves none.
         problems: Why the process should be replaced although its loop goes round; None knows nothing of the kind.
+        state: What the step keeps by key; None for one that keeps nothing.
 
     Raises:
         VssError: What the error table answers with a crash; nothing is half-committed.

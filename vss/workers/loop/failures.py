@@ -67,8 +67,8 @@ class OutcomeMaker:
         """
         self._retry_timeout_s = retry_timeout_s
         results = self._results(batch, lambda: pending.results(timeout_s))
-        results = self._through_pauses(batch, results)
-        return [self._outcome(record, result) for record, result in zip(batch, results, strict=True)]
+        results = self._through_pauses(batch, pending, range(len(batch)), results)
+        return [self._outcome(batch, pending, place, result) for place, result in enumerate(results)]
 
     def _results(self, batch: Sequence[Record], ask: Callable[[], list[Result]]) -> list[Result]:
         try:
@@ -81,10 +81,20 @@ class OutcomeMaker:
             raise BrokenPromise(f"step {self._step.name} gave {len(results)} results for {len(batch)} records")
         return results
 
-    def _again(self, batch: Sequence[Record]) -> list[Result]:
-        return self._results(batch, lambda: self._step.begin(batch).results(self._retry_timeout_s))
+    def _again(self, batch: Sequence[Record], pending: Pending, places: Sequence[int]) -> list[Result]:
+        return self._results([batch[i] for i in places], lambda: pending.again(places).results(self._retry_timeout_s))
 
-    def _through_pauses(self, batch: Sequence[Record], results: list[Result]) -> list[Result]:
+    def _through_pauses(
+        self, batch: Sequence[Record], pending: Pending, places: Sequence[int], results: Sequence[Result]
+    ) -> list[Result]:
+        """Tries what is paused until it no longer is.
+
+        Args:
+            batch: The records.
+            pending: The step's work on them.
+            places: Those that the results are of.
+            results: One a place.
+        """
         results = list(results)
         attempt = 0
         while paused := [i for i, result in enumerate(results) if _action(result) is Action.PAUSE]:
@@ -94,22 +104,24 @@ class OutcomeMaker:
                 self._logger.warning("paused", reason=str(error), error=type(error).__name__, records=len(paused))
             self._wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)])
             attempt += 1
-            for i, result in zip(paused, self._again([batch[i] for i in paused]), strict=True):
+            again = self._again(batch, pending, [places[i] for i in paused])
+            for i, result in zip(paused, again, strict=True):
                 results[i] = result
         if attempt:
             self._logger.info("goes on", attempts=attempt)
         return results
 
-    def _outcome(self, record: Record, result: Result) -> Outcome:
+    def _outcome(self, batch: Sequence[Record], pending: Pending, place: int, result: Result) -> Outcome:
         attempts = 1
         while isinstance(result, Exception):
             policy = policy_for(result)
             if policy.action is Action.RETRY and attempts < policy.attempts:
                 self._count(result, Action.RETRY)
                 attempts += 1
-                result = self._through_pauses([record], self._again([record]))[0]
+                again = self._again(batch, pending, [place])
+                [result] = self._through_pauses(batch, pending, [place], again)
             elif policy.action in (Action.RETRY, Action.DEAD_LETTER):
-                return self._dead_letter(record, result)
+                return self._dead_letter(batch[place], result)
             else:
                 self._count(result, policy.action)
                 raise result
@@ -117,10 +129,10 @@ class OutcomeMaker:
         return result
 
     def _check(self, result: object) -> None:
-        """A record whose outcome writes nothing would vanish unseen; only a view lives outside Kafka."""
+        """A record whose outcome writes nothing would vanish unseen, but in a view or in a window that events name."""
         if not isinstance(result, Outcome):
             raise BrokenPromise(f"step {self._step.name} gave a {type(result).__name__} for an outcome")
-        if not result.messages and result.kind is not OutcomeKind.VIEW:
+        if not result.messages and result.kind not in (OutcomeKind.VIEW, OutcomeKind.TAKEN):
             raise BrokenPromise(f"step {self._step.name} gave an outcome ({result.kind}) that writes nothing")
 
     def _dead_letter(self, record: Record, error: Exception) -> Outcome:

@@ -25,8 +25,10 @@ from vss.streams.checkpoint import Checkpoint
 from vss.streams.micro_batch import MicroBatcher
 from vss.streams.ports import Sink, Source
 from vss.workers.loop.failures import OutcomeMaker
+from vss.workers.loop.keyed_state import KeyedState
 from vss.workers.loop.report import LoopReport
 from vss.workers.loop.shedding import Shedder
+from vss.workers.loop.state_keeper import StateKeeper
 from vss.workers.loop.step import Done, Pending, Step, Unfinished
 from vss.workers.loop.under_way import Batch, Settled, Transaction
 
@@ -59,6 +61,7 @@ class Loop:
         metrics: Where everything is counted.
         clock: For waits and ages.
         logger: For what a person wants to know.
+        state: What the step keeps by key; None for one that keeps nothing.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Loop:
         metrics: Metrics,
         clock: Clock,
         logger: Logger,
+        state: KeyedState | None = None,
     ) -> None:
         self._step = step
         self._source = source
@@ -99,6 +103,7 @@ class Loop:
             clock=clock,
         )
         self._checkpoint = Checkpoint()
+        self._state = StateKeeper(state, self._checkpoint)
         self._in_flight: deque[Batch] = deque()
         self._settled: list[Settled] = []
         self._transaction: Transaction | None = None
@@ -175,6 +180,8 @@ class Loop:
             read = self._begin(0.0 if busy else timeout_s)
         if self._in_flight and (not read or len(self._in_flight) >= self._settings.batches_in_flight):
             self._settle(timeout_s=_POLL_S)
+        if not self._in_flight and not self._settled and self._transaction is None:
+            self._settled += self._state.timed(self._clock.now_ns())
         if self._settled and not self._in_flight:
             # Nothing else to do: the next transaction must not wait for the next record.
             self._end_transaction(_POLL_S)
@@ -194,11 +201,11 @@ class Loop:
     # What the source tells us (`RebalanceListener`).
 
     def on_assigned(self, committed: Mapping[TopicPartition, Commit | None]) -> Mapping[TopicPartition, int]:
-        """Partitions arrive: reading starts at their commits."""
-        self._checkpoint.assign(list(committed))
+        """Partitions arrive: reading starts at their commits, or below, where state is to be rebuilt."""
+        starts = self._state.start(committed)
         self._report.rebalanced("assigned", committed, self._checkpoint.partitions())
         self._logger.info("partitions assigned", partitions=_names(committed))
-        return {}
+        return starts
 
     def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Partitions will go: what was read of them is settled and committed first."""
@@ -214,7 +221,7 @@ class Loop:
         self._logger.warning("partitions lost", partitions=_names(partitions))
 
     def _forget(self, partitions: Collection[TopicPartition], kind: str) -> None:
-        self._checkpoint.forget(partitions)
+        self._state.forget(partitions)
         # Should they come back, they start at their commit, which may lie behind what was polled of them.
         self._batcher.discard(partitions)
         self._report.rebalanced(kind, partitions, self._checkpoint.partitions())
@@ -222,21 +229,26 @@ class Loop:
     # The way of a batch.
 
     def _begin(self, timeout_s: float) -> bool:
-        records = self._checkpoint.take(self._batcher.next(timeout_s))
+        taken = self._checkpoint.take(self._batcher.next(timeout_s))
+        records = self._state.rebuild(taken)
         if not records:
-            return False
+            return bool(taken)
         notes = [self._shedder.shed(record) for record in records]
         rest = [record for record, note in zip(records, notes, strict=True) if note is None]
         self._report.began(len(records))
         terms = self._checkpoint.terms({record.topic_partition for record in records})
-        self._in_flight.append(Batch(records, notes, self._pending(rest), terms))
+        pending = self._pending(rest)
+        self._in_flight.append(Batch(records, notes, pending, terms, self._state.memory(terms)))
         return True
 
     def _pending(self, records: list[Record]) -> Pending:
+        def again(places: Sequence[int]) -> Pending:
+            return self._step.begin([records[i] for i in places])
+
         try:
-            return self._step.begin(records) if records else Done([])
+            return self._step.begin(records) if records else Done([], again)
         except Exception as error:  # what it means for each record is in the error table
-            return Done([error] * len(records))
+            return Done([error] * len(records), again)
 
     def _settle(self, *, timeout_s: float, retry_timeout_s: float | None = None) -> None:
         """Moves the oldest batch from `_in_flight` to `_settled`; raises `Unfinished` where that takes longer."""
@@ -253,14 +265,15 @@ class Loop:
         for record, note in zip(batch.records, batch.notes, strict=True):
             outcome = note if note is not None else next(outcomes)
             # A partition may have gone while the batch was under way.
-            if self._checkpoint.holds(record.topic_partition, batch.terms):
-                self._checkpoint.stage(record)
-                self._settled.append(Settled(record, outcome, batch.terms))
+            partition = record.topic_partition
+            if self._checkpoint.holds(partition, batch.terms):
+                self._checkpoint.stage(record, batch.memory.get(partition, ""))
+                self._settled.append(Settled(partition, outcome, batch.terms))
 
     def _begin_transaction(self) -> None:
         if self._transaction is not None or not self._settled:
             return
-        outcomes = [s.outcome for s in self._settled if self._checkpoint.holds(s.record.topic_partition, s.terms)]
+        outcomes = [s.outcome for s in self._settled if self._checkpoint.holds(s.partition, s.terms)]
         self._settled = []
         commits = self._checkpoint.staged()
         if commits:
@@ -337,8 +350,10 @@ class Loop:
             self._end_transaction(_POLL_S)
             committed = self._source.committed(self._source.assignment())
             self._batcher.discard()
+            starts = self._state.start(committed)
             for partition, commit in committed.items():
-                self._source.seek(partition, commit.offset if commit is not None else None)
+                offset = commit.offset if commit is not None else None
+                self._source.seek(partition, starts.get(partition, offset))
         except (StreamError, Unfinished) as error:
             if policy_for(error).action is Action.CRASH:
                 raise
@@ -346,7 +361,6 @@ class Loop:
             self._clock.wait(self._stop, _BACKOFF_S)
             self._batcher.keep_alive(0.0)
             return
-        self._checkpoint.assign(committed.keys())
         self._batcher.resume()
         self._must_rewind = False
 

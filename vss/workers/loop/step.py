@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,13 @@ class Pending(Protocol):
             Unfinished: The batch needs more than `timeout_s`; it goes on.
         """
 
+    def again(self, indices: Sequence[int]) -> Pending:
+        """Tries some records of this batch once more; what a step took into its state is not taken in again.
+
+        Args:
+            indices: Their places in this batch.
+        """
+
     def cancel(self) -> None:
         """Lets go of what has not started; `results` is not called any more."""
 
@@ -33,6 +40,7 @@ class Pending(Protocol):
 class Step(Protocol):
     """Makes outcomes of records. Holds no Kafka client, commits nothing, decides nothing about failures.
 
+    A step that keeps state by key offers it to the loop as a `KeyedState` and takes records into it in `begin`, once.
     `begin` is called on the loop's thread, for the next batch while an earlier one is still pending; it must not wait
     for inference. An exception that belongs to one record is returned in its place, so that its neighbours live on;
     one that `begin` or `results` raises is taken as the result of each record of the batch.
@@ -49,13 +57,23 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A batch that was finished at once: the `Pending` of steps that have nothing to overlap."""
+    """A batch that was finished at once: the `Pending` of steps that have nothing to overlap.
+
+    Attributes:
+        values: One a record.
+        retry: Starts some of the records once more, by their places.
+    """
 
     values: list[Result]
+    retry: Callable[[Sequence[int]], Pending]
 
     def results(self, timeout_s: float | None = None) -> list[Result]:
         """The results, at once."""
         return self.values
+
+    def again(self, indices: Sequence[int]) -> Pending:
+        """See `Pending.again`."""
+        return self.retry(indices)
 
     def cancel(self) -> None:
         """Nothing is left to cancel."""

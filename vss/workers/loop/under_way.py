@@ -19,12 +19,14 @@ class Batch:
         notes: For each record the note of its shedding, or None where the step works on it.
         pending: The step's work.
         terms: Each partition's term when the batch was read (see `Checkpoint`).
+        memory: What to commit beside each partition's offset once the batch has its outcomes (see `KeyedState`).
     """
 
     records: list[Record]
     notes: list[Outcome | None]
     pending: Pending
     terms: Mapping[TopicPartition, int]
+    memory: Mapping[TopicPartition, str]
 
     def for_step(self) -> list[Record]:
         """The records that the step works on."""
@@ -33,9 +35,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A record with its outcome, read in these terms, waiting for the next transaction."""
+    """An outcome of what a partition held in these terms, waiting for the next transaction."""
 
-    record: Record
+    partition: TopicPartition
     outcome: Outcome
     terms: Mapping[TopicPartition, int]
 

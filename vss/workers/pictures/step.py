@@ -172,6 +172,10 @@ class _PendingPictures:
         except Exception as error:  # belongs to this record alone; the loop's table decides
             return error
 
+    def again(self, indices: Sequence[int]) -> _PendingPictures:
+        """See `Pending.again`."""
+        return self._step.begin([self._batch[i] for i in indices])
+
     def cancel(self) -> None:
         """See `Pending.cancel`."""
         for future in self._futures:

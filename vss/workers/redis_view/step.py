@@ -124,6 +124,9 @@ class _PendingWrites:
             # Not the whole batch's result: a malformed neighbour stays a dead letter.
             return [error] * len(entries)
 
+    def again(self, indices: Sequence[int]) -> Pending:
+        return _PendingWrites(self._writer, self._maker, [self._batch[i] for i in indices])
+
     def cancel(self) -> None:
         # Nothing was started.
         pass
