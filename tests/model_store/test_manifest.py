@@ -53,6 +53,19 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         output: logits
         thresholds: {confidence: 0.3, iou: 0.6}
         smoke: {image: smoke.jpg, expect: [bolt]}
+        series:
+          threshold: 0.5
+          levels: {low: 0.5, medium: 1, high: 2, critical: 3}
+          ranges: {flow: [0, 9]}
+          units: {flow: l/min}
+          impute: mean
+          features: [flow]
+          window: 24
+          period_ms: 1000
+          fallback: [4]
+          horizon: 6
+          level: 0.8
+          kind: lstm
         memory_bytes: 1000
         options: {window: 3, of: {mine: [1, two]}}
         """,
@@ -78,6 +91,20 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "output": "logits",
         "thresholds": {"confidence": 0.3, "iou": 0.6},
         "smoke": {"image": "smoke.jpg", "expect": ("bolt",)},
+        "series": {
+            "threshold": 0.5,
+            "levels": {"low": 0.5, "medium": 1.0, "high": 2.0, "critical": 3.0},
+            "ranges": {"flow": (0.0, 9.0)},
+            "units": {"flow": "l/min"},
+            "impute": "mean",
+            "features": ("flow",),
+            "window": 24,
+            "period_ms": 1000,
+            "fallback": (4.0,),
+            "horizon": 6,
+            "level": 0.8,
+            "kind": "lstm",
+        },
         "memory_bytes": 1000,
         "options": {"window": 3, "of": {"mine": [1, "two"]}},
     }

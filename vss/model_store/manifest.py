@@ -17,6 +17,8 @@ from vss.errors import ConfigError
 
 MAX_MANIFEST_BYTES = 1 << 20
 Positive = Annotated[float, Field(gt=0)]
+Feature = Annotated[str, Field(min_length=1, max_length=200)]
+Range = tuple[float, float]
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -80,13 +82,32 @@ class SmokeSpec(ManifestSection):
     expect: tuple[str, ...] = Field((), description="Classes that must be found in it, each at least once.")
 
 
+class SeriesKeys(ManifestSection):
+    """What is known of a series model: changes to what its file says, or all of it where the file says nothing."""
+
+    threshold: Positive | None = Field(None, description="Above it, a window is an anomaly.")
+    levels: dict[Literal["low", "medium", "high", "critical"], Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="Lowest score of each severity."
+    )
+    ranges: dict[Feature, Range] | None = Field(None, description="Lowest and highest possible value, by feature.")
+    units: dict[Feature, str] | None = Field(None, description="Of features, for people.")
+    impute: Literal["hold", "mean"] | None = Field(None, description="What stands in for a missing value.")
+    features: tuple[Feature, ...] | None = Field(None, description="Values of a reading, in the model's order.")
+    window: int | None = Field(None, ge=1, le=100_000, description="Readings in a window.")
+    period_ms: int | None = Field(None, ge=1, description="Between two readings, milliseconds.")
+    fallback: tuple[float, ...] | None = Field(None, description="Mean of each feature in the training data.")
+    horizon: int | None = Field(None, ge=1, le=100_000, description="Forecast: steps that are foretold.")
+    level: float | None = Field(None, gt=0, lt=1, description="Forecast: share of values within the intervals.")
+    kind: str | None = Field(None, max_length=100, description="What the model is, for people.")
+
+
 class Manifest(ManifestSection):
     """What `model.yaml` holds."""
 
     task: str = Field(
         "detection",
         pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$",
-        description="What the model does: `detection`, `classification` or a task of your own.",
+        description="What the model does: `detection`, `classification`, `anomaly`, `forecast` or a task of your own.",
     )
     architecture: str | None = Field(
         None, max_length=100, description="Of a PyTorch state dict: `resnet20-cifar` or a name of torchvision."
@@ -105,6 +126,7 @@ class Manifest(ManifestSection):
     )
     thresholds: Thresholds = Thresholds()
     smoke: SmokeSpec = SmokeSpec()
+    series: SeriesKeys = SeriesKeys()
     memory_bytes: int | None = Field(
         None, ge=1, description="What it holds when loaded; estimated from the file by default."
     )
