@@ -139,7 +139,15 @@ def serve(
         VssError: What the error table answers with a crash; nothing is half-committed.
     """
     with stop_on_signals() as stop, ExitStack() as resources:
-        loop = make_loop(step, settings=settings, topics=topics, metrics=metrics, logger=logger, resources=resources)
+        loop = make_loop(
+            step,
+            settings=settings,
+            topics=topics,
+            metrics=metrics,
+            logger=logger,
+            resources=resources,
+            state=state,
+        )
         if metrics_port is not None:
             resources.enter_context(
                 Endpoint(
