@@ -13,7 +13,7 @@ from vss.clock import Deadline, SystemClock
 from vss.codecs.images import ImageInfo, decode_image
 from vss.errors import ConfigError, SourceUnreadable
 from vss.schemas.envelope import Message
-from vss.workers.camera.status import State
+from vss.workers.ingest.status import State
 
 
 def test_a_file_is_published_whole_and_the_camera_ends(rig: Rig, clip: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_file_is_published_whole_and_the_camera_ends(rig: Rig, clip: Path) -> 
     assert [header.pts_ns for header in headers] == [index * 40_000_000 for index in range(20)]
     report = camera.report()
     assert (report.state, report.exit_code) == (State.FINISHED, 0)
-    assert (report.frames.captured, report.frames.published, report.frames.dropped) == (20, 20, {})
+    assert (report.tally.captured, report.tally.published, report.tally.dropped) == (20, 20, {})
     assert rig.metric("vss_camera_up") == 0
     assert not camera.readiness()
 
@@ -61,8 +61,8 @@ def test_a_loop_goes_on_until_it_is_stopped(rig: Rig, clip: Path) -> None:
     report = camera.report()
     assert camera.ended
     assert report.error is None
-    assert [header.seq for header in rig.headers()] == list(range(report.frames.published))
-    assert report.frames.published + sum(report.frames.dropped.values()) == report.frames.captured
+    assert [header.seq for header in rig.headers()] == list(range(report.tally.published))
+    assert report.tally.published + sum(report.tally.dropped.values()) == report.tally.captured
 
 
 def test_an_unreadable_file_fails_the_camera_with_the_fix(rig: Rig, tmp_path: Path, log_lines: list[EventDict]) -> None:
@@ -92,8 +92,8 @@ def test_an_error_in_publishing_accounts_for_every_frame(rig: Rig) -> None:
     camera = rig.run(rig.camera(ScriptedSource([[shot(i, 0) for i in range(50)]], live=False), buffer=4))
     report = camera.report()
     assert report.exit_code == 1
-    assert report.frames.captured >= 1
-    assert sum(report.frames.dropped.values()) >= report.frames.captured - 1  # but the one that the bug took
+    assert report.tally.captured >= 1
+    assert sum(report.tally.dropped.values()) >= report.tally.captured - 1  # but the one that the bug took
 
 
 def test_a_slow_kafka_makes_a_live_camera_shed_its_oldest_and_count_them(rig: Rig) -> None:
@@ -129,5 +129,5 @@ def test_a_live_source_refuses_what_is_for_files(rig: Rig, option: str) -> None:
 def test_a_real_clip_is_published_whole(rig: Rig, shared_data: Path) -> None:
     clip = shared_data / "video" / "car-detection.mp4"
     camera = rig.run(rig.camera(str(clip), as_fast_as_possible=True, width=384))
-    assert camera.report().frames.published == 377
+    assert camera.report().tally.published == 377
     assert {(header.width, header.height) for header in rig.headers()} == {(384, 216)}

@@ -12,12 +12,14 @@ from vss.errors import SourceUnavailable, SourceUnreadable
 from vss.logs import get_logger
 from vss.metrics import Metrics
 from vss.testing import ManualClock
-from vss.workers.camera.backoff import Backoff
-from vss.workers.camera.capture import Capture
-from vss.workers.camera.counts import FrameCounts
-from vss.workers.camera.frame_buffer import CapturedFrame, FrameBuffer
+from vss.workers.camera.frame_taker import CapturedFrame, FrameTaker
 from vss.workers.camera.source import Shot
-from vss.workers.camera.status import CameraStatus, State
+from vss.workers.ingest.backoff import Backoff
+from vss.workers.ingest.buffer import Buffer
+from vss.workers.ingest.capture import Capture
+from vss.workers.ingest.counts import Counts
+from vss.workers.ingest.pacing import Pacer
+from vss.workers.ingest.status import SourceStatus, State
 
 MS = 1_000_000
 
@@ -29,8 +31,12 @@ class CaptureRig:
         self.clock = ManualClock()
         self.stop = threading.Event()
         self.metrics = Metrics()
-        self.counts = FrameCounts("gate", self.metrics)
-        self.status = CameraStatus("gate", self.metrics, self.clock, get_logger("camera"))
+        metrics = self.metrics
+        self.counts = Counts("gate", metrics.frames_captured, metrics.frames_published, metrics.frames_dropped)
+        up, reconnects = metrics.camera_up.labels("gate"), metrics.camera_reconnects.labels("gate")
+        self.status = SourceStatus(
+            "camera", up, reconnects, item="picture", clock=self.clock, logger=get_logger("camera")
+        )
 
     def run(
         self,
@@ -41,15 +47,14 @@ class CaptureRig:
         paced: bool = True,
         room: int = 100,
     ) -> list[CapturedFrame]:
-        buffer = FrameBuffer(room, shed_oldest=source.live)
+        buffer: Buffer[CapturedFrame] = Buffer(room, shed_oldest=source.live)
+        pacer = Pacer(self.clock, self.stop) if paced and not source.live else None
         Capture(
             source,
-            buffer,
-            fps=fps,
+            FrameTaker(buffer, fps=fps, live=source.live, pacer=pacer, counts=self.counts, clock=self.clock),
+            item="picture",
             loop=loop,
-            paced=paced,
             backoff=Backoff(random.Random(1)),
-            counts=self.counts,
             status=self.status,
             clock=self.clock,
             stop=self.stop,

@@ -15,11 +15,13 @@ from vss.logs import get_logger
 from vss.metrics import Metrics
 from vss.schemas.envelope import Message, Record
 from vss.testing import InMemoryBroker, InMemoryPublisher
-from vss.workers.camera.counts import FrameCounts
 from vss.workers.camera.encoder import Encoder
-from vss.workers.camera.frame_buffer import CapturedFrame, FrameBuffer
+from vss.workers.camera.frame_message import FrameMessages
+from vss.workers.camera.frame_taker import CapturedFrame
 from vss.workers.camera.picture import EncodedPicture
-from vss.workers.camera.publishing import Publishing
+from vss.workers.ingest.buffer import Buffer
+from vss.workers.ingest.counts import Counts
+from vss.workers.ingest.publishing import Publishing
 
 Delivered = Callable[[Exception | None], None]
 EPOCH = 1_700_000_000_000
@@ -70,20 +72,19 @@ class PublishingRig:
         self.stop = threading.Event()
 
     def run(self, pictures: list[bytes], *, live: bool) -> list[Record]:
-        buffer = FrameBuffer(len(pictures), shed_oldest=live)
+        buffer: Buffer[CapturedFrame] = Buffer(len(pictures), shed_oldest=live)
         for seq, data in enumerate(pictures):
             buffer.put(CapturedFrame(seq, 1_700_000_000_123_456_789 + seq, seq * 40, EncodedPicture(data)))
         buffer.close()
+        encoder = Encoder(codec="jpeg", width=None, quality=None)
+        metrics = self.metrics
         Publishing(
-            "gate",
-            EPOCH,
             buffer,
-            Encoder(codec="jpeg", width=None, quality=None),
+            FrameMessages("gate", EPOCH, encoder, topic="frames", random=random.Random(1)).encode,
             self.publisher,
-            topic="frames",
             sheds=live,
-            random=random.Random(1),
-            counts=FrameCounts("gate", self.metrics),
+            items="frames",
+            counts=Counts("gate", metrics.frames_captured, metrics.frames_published, metrics.frames_dropped),
             stop=self.stop,
             logger=get_logger("camera"),
         ).run()

@@ -59,7 +59,7 @@ def test_an_rtsp_camera_that_is_killed_and_restarted_is_opened_again_and_says_so
     seqs = [header.seq or 0 for header in headers]
     assert seqs == sorted(set(seqs))
     # On a busy machine some are shed; each is accounted for.
-    tally = camera.report().frames
+    tally = camera.report().tally
     assert tally.captured == len(seqs) + sum(tally.dropped.values())
     assert len({header.epoch for header in headers}) == 1
     assert {(header.width, header.height) for header in headers} == {(96, 64)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,7 @@ def camera(
 
     Ends with 0 at a file's end or when stopped, with 1 or 2 when a camera failed.
     """
+    from vss.cli.feed_reports import print_reports
     from vss.cli.options import nested, settings_with
     from vss.errors import ConfigError
     from vss.logs import configure, get_logger
@@ -85,28 +85,4 @@ def camera(
     reports = run_cameras(
         configs, settings=settings, metrics=Metrics(), metrics_port=metrics_port, logger=get_logger("camera")
     )
-    for report in reports:
-        frames = report.frames
-        if as_json:
-            document = {
-                "camera": report.id,
-                "state": report.state.value,
-                "captured": frames.captured,
-                "published": frames.published,
-                "dropped": frames.dropped,
-                "error": str(report.error) if report.error is not None else None,
-            }
-            click.echo(json.dumps(document))
-        else:
-            # What was up or away until somebody ended it is neither now.
-            ended = {"up": "stopped", "down": "stopped while its source was away"}.get(
-                report.state.value, report.state.value
-            )
-            dropped = ", ".join(f"{count} dropped ({reason})" for reason, count in sorted(frames.dropped.items()))
-            click.echo(
-                f"{report.id}: {ended}, {frames.captured} frames captured, {frames.published} published"
-                + (f", {dropped}" if dropped else "")
-            )
-    if len(reports) == 1 and reports[0].error is not None:
-        raise reports[0].error
-    ctx.exit(max(report.exit_code for report in reports))
+    print_reports(reports, role="camera", items="frames", as_json=as_json)

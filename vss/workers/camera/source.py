@@ -1,15 +1,12 @@
-"""What a camera reads: a description of the source apart from the live stream of pictures that opening it gives.
-
-A description costs nothing and opens nothing; it is made once and opened again after every drop and for every pass of
-`--loop`. A stream belongs to one thread, the capture thread, and is never rewound.
-"""
+"""What a source of pictures gives; the port itself is `vss.workers.ingest.source`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 from vss.workers.camera.picture import Picture
+from vss.workers.ingest import source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +22,5 @@ class Shot:
     pts_ns: int | None
 
 
-class Stream(Protocol):
-    """A source that is open."""
-
-    def read(self) -> Shot | None:
-        """Waits for the next picture; None at the end.
-
-        Raises:
-            SourceUnavailable: A live source dropped or went silent.
-            SourceUnreadable: A file breaks off.
-        """
-
-    def close(self) -> None:
-        """Lets go of the source. Idempotent."""
-
-
-class Source(Protocol):
-    """Describes where pictures come from.
-
-    Attributes:
-        name: What logs and errors call it, without secrets.
-        live: Whether pictures come at the source's own pace and are gone when nobody takes them. A live source that
-            ends has dropped and is opened again; one that is not live ends for good.
-    """
-
-    @property
-    def name(self) -> str:
-        """See above."""
-
-    @property
-    def live(self) -> bool:
-        """See above."""
-
-    def open(self) -> Stream:
-        """Opens it; may block for as long as the source's timeout.
-
-        Raises:
-            SourceUnavailable: A live source is not there; it may come back.
-            SourceUnreadable: It will never open.
-        """
+Stream: TypeAlias = source.Stream[Shot]
+Source: TypeAlias = source.Source[Shot]

@@ -1,16 +1,17 @@
-"""What a camera says about itself: a metric, a line when something changes, and the reasons it is not ready."""
+"""What a camera or sensor says about itself: metrics, a line when something changes, and why it is not ready."""
 
 from __future__ import annotations
 
 import enum
 
+from prometheus_client import Counter, Gauge
+
 from vss.clock import Clock
 from vss.logs import Logger
-from vss.metrics import Metrics
 
 
 class State(enum.StrEnum):
-    """Where a camera is."""
+    """Where a camera or sensor is."""
 
     STARTING = "starting"
     UP = "up"
@@ -19,27 +20,30 @@ class State(enum.StrEnum):
     FAILED = "failed"
 
 
-class CameraStatus:
-    """One camera's state. Each change is one log line, however often the same is reported.
+class SourceStatus:
+    """The state of one camera or sensor. Each change is one log line, however often the same is reported.
 
     Args:
-        camera_id: Label of the metrics.
-        metrics: `vss_camera_up` and `vss_camera_reconnects_total`.
+        role: What the log calls it: `camera`, `sensor`.
+        up: 1 while its source delivers.
+        reconnects: Counts the times it dropped.
+        item: What it delivers: `picture`, `reading`.
         clock: For how long the source was away.
         logger: For the lines.
     """
 
-    def __init__(self, camera_id: str, metrics: Metrics, clock: Clock, logger: Logger) -> None:
-        self._up = metrics.camera_up.labels(camera_id)
-        self._reconnects = metrics.camera_reconnects.labels(camera_id)
+    def __init__(self, role: str, up: Gauge, reconnects: Counter, *, item: str, clock: Clock, logger: Logger) -> None:
+        self._role = role
+        self._up = up
+        self._reconnects = reconnects
         self._clock = clock
         self._logger = logger
         self._since_s = clock.monotonic()
         self.state = State.STARTING
-        self.why = "no picture yet"
+        self.why = f"no {item} yet"
 
     def up(self) -> None:
-        """A picture came."""
+        """The source delivers."""
         if self.state is State.UP:
             return
         if self.state is State.DOWN:
@@ -57,13 +61,13 @@ class CameraStatus:
         self.why = why
 
     def finish(self) -> None:
-        """The source ended well or the camera was stopped. A camera that failed stays so."""
+        """The source ended well or was stopped. What failed stays so."""
         if self.state is not State.FAILED:
             self._enter(State.FINISHED, "")
 
     def fail(self, why: str, fix: str = "") -> None:
-        """The camera will not go on by itself."""
-        self._logger.error("camera failed", reason=why, **({"fix": fix} if fix else {}))
+        """It will not go on by itself."""
+        self._logger.error(f"{self._role} failed", reason=why, **({"fix": fix} if fix else {}))
         self._enter(State.FAILED, why)
 
     def _enter(self, state: State, why: str) -> None:

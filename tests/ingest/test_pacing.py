@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from vss.testing import ManualClock
-from vss.workers.camera.pacing import Pacer, RateLimit
+from vss.workers.ingest.pacing import Pacer, RateLimit
 
 MS = 1_000_000
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from vss.workers.camera.backoff import Backoff
+from vss.workers.ingest.backoff import Backoff
 
 
 def test_waits_double_up_to_a_limit_with_jitter_below() -> None:

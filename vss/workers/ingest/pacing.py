@@ -1,4 +1,4 @@
-"""When a frame is due: a file at its own pace, and no source above the wanted rate."""
+"""When a frame or reading is due: a file at its own pace, and no source above the wanted rate."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import threading
 
 from vss.clock import Clock
 
-# A file that is later than this (its frames had to wait for Kafka) goes on at its pace instead of catching up in a
-# burst; a step of its own clock that is larger, either way, is no time to wait for.
+# A file that is later than this (it had to wait for Kafka) goes on at its pace instead of catching up in a burst.
 _LATE_S = 1.0
-_JUMP_S = 10.0
 
 
 class Pacer:
-    """Lets frames go at the pace of their presentation times.
+    """Lets frames go at the pace of their presentation times, and readings at that of theirs.
 
     Args:
         clock: Waits.
         stop: Ends a wait.
+        jump_s: A step of the file's own clock that is larger, either way, is no time to wait for.
     """
 
-    def __init__(self, clock: Clock, stop: threading.Event) -> None:
+    def __init__(self, clock: Clock, stop: threading.Event, *, jump_s: float = 10.0) -> None:
         self._clock = clock
         self._stop = stop
+        self._jump_s = jump_s
         self._anchor: tuple[float, int] | None = None  # a moment on the clock, and the presentation time shown then
         self._last: tuple[float, int] | None = None
         self._step_s = 0.0
@@ -32,11 +32,11 @@ class Pacer:
         self._anchor = None
 
     def wait(self, pts_ns: int) -> bool:
-        """Waits until the frame is due; False when it was told to stop meanwhile."""
+        """Waits until what has this time is due; False when it was told to stop meanwhile."""
         now_s = self._clock.monotonic()
         if self._anchor is not None and self._last is not None:
             step_s = (pts_ns - self._last[1]) / 1e9
-            if not -_JUMP_S < step_s < _JUMP_S:
+            if not -self._jump_s < step_s < self._jump_s:
                 self._anchor = None
         if self._anchor is None:
             due_s = now_s if self._last is None else max(now_s, self._last[0] + self._step_s)
