@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from vss.cli.main import COMMANDS, cli
 from vss.config import ENV_DELIMITER, ENV_PREFIX, Settings
 from vss.metrics import Metrics
-from vss.schemas.headers import DEAD_LETTER_HEADERS, FRAME_HEADERS, Header, event_headers_of
+from vss.schemas.headers import DEAD_LETTER_HEADERS, FRAME_HEADERS, READING_HEADERS, Header, event_headers_of
 from vss.schemas.topics import CATALOGUE
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -135,6 +135,7 @@ def topics() -> str:
     ]
     for title, headers in (
         ("Headers of a frame", FRAME_HEADERS),
+        ("Headers of a reading", READING_HEADERS),
         ("Headers of an event or note", event_headers_of("`vss.detection.v1` or `vss.shed.v1`")),
         ("Headers that a dead letter adds", DEAD_LETTER_HEADERS),
     ):

@@ -138,6 +138,9 @@ class WindowSettings(Section):
         ge=1,
         description="Records that a hand-over may read again a partition; a sensor silent for longer starts anew.",
     )
+    sensors: tuple[str, ...] | None = Field(
+        None, description="Patterns of sensor ids (`pump-*`); a reading of another is a dead letter. All by default."
+    )
     max_keys: int = Field(100_000, ge=1, description="Sensors a worker keeps windows of; one more is a dead letter.")
     max_bytes: int = Field(2 << 30, ge=1, description="Memory that windows may hold.")
 

@@ -22,6 +22,7 @@
 # │   ├── MalformedEvent
 # │   ├── BadReading             a reading whose time, values or size cannot be
 # │   ├── TooManySensors         more keys than windows may hold
+# │   ├── UnknownSensor          a key that the settings do not name
 # │   └── UnknownModel           the record asks for a model that cannot be served
 # ├── InferenceFailed            the model raised on this record
 # │   └── InferenceTimedOut      the model did not answer in time
@@ -142,6 +143,10 @@ class BadReading(BadRecord):
 
 class TooManySensors(BadRecord):
     """There is no room for the window of one more sensor."""
+
+
+class UnknownSensor(BadRecord):
+    """Readings of this sensor are not expected; the settings name those that are."""
 
 
 class UnknownModel(BadRecord):

@@ -131,7 +131,7 @@ def test_two_fleets_in_one_redis_do_not_mix(writer: ViewWriter, redis_settings: 
 
 def test_the_cameras_of_a_view_are_listed(writer: ViewWriter, view: ResultView) -> None:
     writer.write([entry(1, camera="yard:north*[1]"), entry(2, camera="gate"), entry(3, topic="x.detections")])
-    assert view.cameras() == ["gate", "yard:north*[1]"]
+    assert view.keys() == ["gate", "yard:north*[1]"]
 
 
 def ttl_ms(raw: redis.Redis, settings: RedisSettings, kind: str) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Example:
   vss tail detections
+  vss tail anomalies
   vss tail dlq --from-beginning
   vss tail model-events --from-beginning
   vss tail detections --json -n 100 | jq .value.total_objects
@@ -32,7 +33,7 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for machines.")
 @fleet_options
 def tail(settings: Settings, topic: str, from_beginning: bool, number: int | None, as_json: bool) -> None:
-    """Follow a topic: frames, detections, classifications, model-events, shed, dlq, ….
+    """Follow a topic: frames, detections, telemetry, anomalies, model-events, shed, dlq, ….
 
     Joins no consumer group and commits nothing, so it disturbs no worker. Shows what is committed. Of a frame it shows
     the headers and the size, of a dead letter the reason.

@@ -6,13 +6,23 @@ from typing import Any
 
 from vss import __version__
 from vss.schemas.documents import schema_and_definitions
-from vss.schemas.headers import DEAD_LETTER_HEADERS, FRAME_HEADERS, Header, event_headers_of, headers_schema
+from vss.schemas.headers import (
+    DEAD_LETTER_HEADERS,
+    FRAME_HEADERS,
+    READING_HEADERS,
+    Header,
+    event_headers_of,
+    headers_schema,
+)
 from vss.schemas.topics import CATALOGUE, Role, Topic
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
 _WHO: dict[Role, tuple[tuple[str, str], ...]] = {
-    Role.INPUT: (("send", "Cameras, or any Kafka client, publish."), ("receive", "Workers consume.")),
+    Role.INPUT: (
+        ("send", "Cameras, sensors, or any Kafka client, publish."),
+        ("receive", "Workers consume."),
+    ),
     Role.RESULT: (("send", "Workers publish, exactly once."), ("receive", "The Redis view and you consume.")),
     Role.NOTE: (("send", "Workers publish."),),
     Role.CONTROL: (("send", "`vss models` and workers publish."), ("receive", "Every worker follows it.")),
@@ -52,8 +62,9 @@ def asyncapi_document(prefix: str = "vss.") -> dict[str, Any]:
         "info": {
             "title": "vss-fleet",
             "version": __version__,
-            "description": "Frames in, exactly one outcome a frame out. Every outcome names the topic, partition and "
-            "offset of its frame; readers that want each outcome once read with isolation.level=read_committed.",
+            "description": "Frames and readings in, exactly one outcome each out. Every outcome names the topic, "
+            "partition and offset of its record, and an event about a sensor the window of readings it was made of; "
+            "readers that want each outcome once read with isolation.level=read_committed.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -93,9 +104,11 @@ def _payload(topic: Topic, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(topic: Topic) -> tuple[Header, ...]:
+    if topic.role is Role.INPUT:
+        return READING_HEADERS if topic.payload is not None else FRAME_HEADERS
     if topic.payload is not None:
         return event_headers_of(topic.ce_type or "")
-    return DEAD_LETTER_HEADERS if topic.role is Role.DEAD_LETTER else FRAME_HEADERS
+    return DEAD_LETTER_HEADERS
 
 
 def _name(topic: Topic, content_type: str) -> str:

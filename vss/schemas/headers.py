@@ -56,6 +56,20 @@ FRAME_HEADERS: tuple[Header, ...] = (
 )  # fmt: skip
 
 
+# None is asked of a producer: a reading with a key is served.
+READING_HEADERS: tuple[Header, ...] = (
+    Header("ce_specversion", "CloudEvents version.", const="1.0"),
+    Header("ce_type", "CloudEvents type.", const="vss.reading.v1"),
+    Header("ce_id", "Unique together with ce_source."),
+    Header("ce_source", "/sensors/ and the sensor id.", pattern="^/"),
+    Header("ce_time", "When it was measured, RFC 3339; what the value says counts.", format="date-time"),
+    Header("content-type", "The value's format.", const="application/json"),
+    Header("datacontenttype", "The same, as older producers name it.", const="application/json"),
+    Header("vss_model", "Routes the reading's window to one model."),
+    Header("traceparent", "W3C trace context, handed on from reading to event.", pattern=_TRACEPARENT),
+)
+
+
 def event_headers_of(ce_type: str) -> tuple[Header, ...]:
     """The headers of an event or note.
 

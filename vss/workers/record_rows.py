@@ -12,25 +12,32 @@ import orjson
 
 from vss.codecs.events import decode_event
 from vss.codecs.headers import decode_frame_header, format_time
+from vss.codecs.readings import ReadingLimits, decode_readings
+from vss.config import Limits
 from vss.errors import BadRecord
 from vss.schemas.envelope import Record
 from vss.schemas.events import ClassificationEvent, DetectionEvent, ResultEvent, ShedNote, SourceCoordinates
 from vss.schemas.models import ModelActivation, ModelEvent, ModelVerdict, ServingLimits
+from vss.schemas.telemetry import AnomalyEvent, ForecastEvent
 from vss.schemas.topics import (
+    ANOMALIES,
     CLASSIFICATIONS,
     DEAD_LETTERS,
     DETECTIONS,
+    FORECASTS,
     FRAMES,
     MODEL_EVENTS,
     MODEL_VERDICTS,
     MODELS,
     RESULTS,
     SHED,
+    TELEMETRY,
     Topic,
 )
 from vss.streams.dead_letters import PREFIX, reason_of
 
 _TEXT_LIMIT = 200
+_SHOWN_FEATURES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,36 @@ def _result(record: Record) -> tuple[str, ...]:
     return (_number(event.seq), f"{event.model_name}@{event.model_version}", f"{event.task}: {result}")
 
 
+def _reading(record: Record) -> tuple[str, ...]:
+    limits = ReadingLimits.of(Limits())
+    found = decode_readings([record.value], [record.key], [record.timestamp_ms], limits)
+    if found.errors:
+        raise found.errors[0]
+    values = list(found.values[0].items())
+    shown = [f"{feature} {'-' if value is None else f'{value:g}'}" for feature, value in values[:_SHOWN_FEATURES]]
+    return (format_time(int(found.ts_ms[0]) * 1_000_000)[:23], _listed(shown, len(values)))
+
+
+def _anomaly(record: Record) -> tuple[str, ...]:
+    event = decode_event(AnomalyEvent, record.value)
+    found = [f"{one.feature} {one.share:.0%}" for one in event.affected_features]
+    says = f"{event.severity}: {_listed(found[:_SHOWN_FEATURES], len(found))}" if event.is_anomaly else "normal"
+    score = f"{event.anomaly_score:.3g}/{event.threshold:.3g}"
+    return (f"{event.model_name}@{event.model_version}", score, says)
+
+
+def _forecast(record: Record) -> tuple[str, ...]:
+    event = decode_event(ForecastEvent, record.value)
+    ends = [(name, values[-1], event.confidence_intervals[name][-1]) for name, values in event.predictions.items()]
+    shown = [f"{name} {value:.4g} ({low:.4g} to {high:.4g})" for name, value, (low, high) in ends[:_SHOWN_FEATURES]]
+    return (f"{event.model_name}@{event.model_version}", event.times[-1][:19], _listed(shown, len(ends)))
+
+
+def _listed(shown: list[str], number: int) -> str:
+    rest = number - len(shown)
+    return ", ".join([*shown, f"{rest} more"] if rest > 0 else shown)
+
+
 def _activation(record: Record) -> tuple[str, ...]:
     event = decode_event(ModelActivation, record.value)
     keys = "all" if event.percent == 100 else f"{event.percent} %"
@@ -210,6 +247,11 @@ _COLUMNS: Mapping[str, Columns] = {
         ("time", "at", "camera", "seq", "model", "seen"), (*_FIRST_WIDTHS, 7, 22), _classification
     ),
     RESULTS.short: Columns(("time", "at", "camera", "seq", "model", "result"), (*_FIRST_WIDTHS, 7, 22), _result),
+    TELEMETRY.short: Columns(("time", "at", "sensor", "measured", "values"), (*_FIRST_WIDTHS, 23), _reading),
+    ANOMALIES.short: Columns(("time", "at", "sensor", "model", "score", "says"), (*_FIRST_WIDTHS, 18, 13), _anomaly),
+    FORECASTS.short: Columns(
+        ("time", "at", "sensor", "model", "until", "foretells"), (*_FIRST_WIDTHS, 18, 19), _forecast
+    ),
     MODELS.short: Columns(
         ("time", "at", "model", "version", "keys", "before", "why"), (*_FIRST_WIDTHS, 7, 5, 6), _activation
     ),

@@ -2,8 +2,8 @@
 
 Every entry is a hash, so that the value and the coordinates it is compared by change and expire as one:
 
-    {prefix}latest:{topic}:{camera id}   the newest result of a camera in a result topic
-    {prefix}result:{event id}            one result
+    {prefix}latest:{topic}:{key}   the newest result of a camera or sensor in a result topic
+    {prefix}result:{event id}      one result
 
     value         the event's JSON, byte for byte as it stands in Kafka
     topic         the topic it was read from
@@ -29,14 +29,14 @@ class ViewKeys:
 
     prefix: str
 
-    def latest(self, topic: str, camera_id: str) -> str:
-        """The newest result of a camera.
+    def latest(self, topic: str, key: str) -> str:
+        """The newest result of a camera or sensor.
 
         Args:
             topic: The result topic's full name.
-            camera_id: Key of the event.
+            key: Of the event: a camera or sensor id.
         """
-        return f"{self.prefix}latest:{topic}:{camera_id}"
+        return f"{self.prefix}latest:{topic}:{key}"
 
     def result(self, event_id: str) -> str:
         """One result."""

@@ -1,4 +1,4 @@
-"""Reads the view: the latest result of a camera, a result by its id.
+"""Reads the view: the latest result of a camera or sensor, a result by its id.
 
 with ResultView.connect(settings.redis, topic_prefix="vss.") as view:
     newest = view.latest("gate")
@@ -93,16 +93,16 @@ class ResultView:
     ) -> None:
         self.close()
 
-    def latest(self, camera_id: str, topic: Topic = DETECTIONS) -> Seen | None:
-        """The newest result of a camera; None when there is none that has not expired."""
-        return self._read(self._keys.latest(topic.name(self._topic_prefix), camera_id))
+    def latest(self, key: str, topic: Topic = DETECTIONS) -> Seen | None:
+        """The newest result of a camera or sensor; None when there is none that has not expired."""
+        return self._read(self._keys.latest(topic.name(self._topic_prefix), key))
 
     def result(self, event_id: str) -> Seen | None:
         """The result with that `id`; None when there is none that has not expired."""
         return self._read(self._keys.result(event_id))
 
-    def cameras(self, topic: Topic = DETECTIONS) -> list[str]:
-        """The cameras that have a latest result. Walks over all keys: for people and start-ups, not for each frame."""
+    def keys(self, topic: Topic = DETECTIONS) -> list[str]:
+        """The cameras or sensors that have a latest result. Walks over all of Redis: for people and start-ups."""
         start = self._keys.latest(topic.name(self._topic_prefix), "")
         pattern = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in start) + "*"
         with translated(self._client):

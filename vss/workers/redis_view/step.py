@@ -43,14 +43,14 @@ class EntryMaker:
         """The entry of a record, and when its input was captured (nanoseconds since the epoch, None when unknown).
 
         Raises:
-            MissingKey: The record has no camera id.
+            MissingKey: The record has no camera or sensor id.
             RecordTooLarge: The value is larger than its topic's records may be.
             EmptyValue: There is no value.
             MalformedEvent: The value is no event of its topic.
         """
         topic = self._topics[record.topic]
         if not record.key or len(record.key) > _TEXT_LIMIT_BYTES:
-            raise MissingKey(f"a result needs its camera id as the key, of at most {_TEXT_LIMIT_BYTES} bytes")
+            raise MissingKey(f"a result needs its camera or sensor id as the key, of at most {_TEXT_LIMIT_BYTES} bytes")
         if len(record.value or b"") > topic.max_message_bytes:
             raise RecordTooLarge(f"the result has {len(record.value or b'')} bytes, limit {topic.max_message_bytes}")
         assert topic.payload is not None  # noqa: S101 - result topics hold JSON
@@ -60,11 +60,11 @@ class EntryMaker:
         if not 0 < len(event_id) <= _TEXT_LIMIT_BYTES:
             raise MalformedEvent(f"id: has {len(event_id)} characters, not 1 to {_TEXT_LIMIT_BYTES}")
         try:
-            camera_id = record.key.decode()
+            key = record.key.decode()
             captured_ns = parse_time(captured_at) if captured_at is not None else None
         except ValueError as error:
             raise MalformedEvent(f"key or captured_at: {error}") from error
-        return ViewEntry(record, event_id, camera_id), captured_ns
+        return ViewEntry(record, event_id, key), captured_ns
 
 
 class CacheStep:

@@ -16,7 +16,7 @@ from vss.workers.redis_view.keys import ViewKeys
 from vss.workers.redis_view.link import connect, translated, unavailable
 
 # Within a partition the higher offset is newer. Two cases have no common count of offsets:
-# - After a topic has grown, a camera's key may live in another partition: the later Kafka timestamp is newer.
+# - After a topic has grown, a key may live in another partition: the later Kafka timestamp is newer.
 # - A topic that was deleted and made anew counts from 0 again: a lower offset is newer where its timestamp is more than
 #   NEW_TOPIC_MS later, which no two clocks of one cluster's workers are apart.
 NEW_TOPIC_MS = 60_000
@@ -50,12 +50,12 @@ class ViewEntry:
     Attributes:
         record: As it was read from the result topic.
         event_id: What names the result.
-        camera_id: What the latest result is kept for.
+        key: Camera or sensor id, what the latest result is kept for.
     """
 
     record: Record
     event_id: str
-    camera_id: str
+    key: str
 
 
 class ViewWriter:
@@ -116,7 +116,7 @@ class ViewWriter:
             if age_ms >= self._ttl_ms:
                 self._metrics.cache_writes.labels("expired").inc(2)
                 continue
-            for key in (self._keys.latest(record.topic, entry.camera_id), self._keys.result(entry.event_id)):
+            for key in (self._keys.latest(record.topic, entry.key), self._keys.result(entry.event_id)):
                 writers.append(i)
                 pipeline.evalsha(
                     self._script.sha,
