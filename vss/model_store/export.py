@@ -21,6 +21,7 @@ from vss.model_store.backends.load import open_model
 from vss.model_store.backends.torch import TorchModel
 from vss.model_store.layout import ONNX_SUFFIX
 from vss.model_store.resolve import ModelRef
+from vss.model_store.tasks.registry import step_of
 
 OPSET: Final = 18
 """The one that PyTorch's exporter writes by itself; others it converts to. ONNX Runtime has it since 1.14."""
@@ -31,8 +32,6 @@ _MAX_BATCH: Final = 1024
 _BATCHES: Final = (1, 2, 5)
 _SEED: Final = 0
 _INPUT: Final = "images"
-# What our own metadata calls a task, and what Ultralytics does, whose names are read in every ONNX file.
-_TASKS: Final = {"classification": "classify", "detection": "detect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +188,8 @@ def _forget_origins(document: Any) -> None:
 
 def _metadata(model: TorchModel, ref: ModelRef) -> dict[str, str]:
     metadata = dict(model.metadata) | {"producer": "vss models export"}
-    metadata["task"] = _TASKS.get(ref.manifest.task, ref.manifest.task)
+    # A step's name is what Ultralytics calls its task, and that is read in every ONNX file.
+    metadata["task"] = step_of(ref.manifest.task)
     if ref.manifest.labels:
         metadata["names"] = str(dict(enumerate(ref.manifest.labels)))
     return metadata

@@ -7,12 +7,17 @@ from hypothesis import strategies as st
 from tests.model_store.comparison.makers import objects, predictions, thing
 from vss.model_store.comparison.difference import Tally
 from vss.model_store.comparison.tasks import (
+    OBJECTS,
+    PREDICTIONS,
+    RESULTS,
     compare_objects,
-    compare_of,
     compare_predictions,
     compare_results,
     only_one_answered,
 )
+from vss.model_store.tasks.detection.task import load_detection
+from vss.model_store.tasks.registry import task_kind
+from vss.model_store.tasks.task import TaskKind
 from vss.schemas.events import DetectedObject
 
 Objects = tuple[DetectedObject, ...]
@@ -87,9 +92,9 @@ def test_a_classification_agrees_when_its_first_class_does() -> None:
 def test_results_of_a_task_of_ones_own_are_equal_or_not() -> None:
     assert compare_results({"count": 3}, {"count": 3}).agreement == 1.0
     assert compare_results({"count": 3}, {"count": 4}).agreement == 0.0
-    assert compare_of("colours") is compare_results
-    assert compare_of("detection") is compare_objects
-    assert compare_of("classification") is compare_predictions
+    assert TaskKind("colours", load_detection).comparing is RESULTS
+    assert RESULTS.compare is compare_results
+    assert (task_kind("detection").comparing, task_kind("classification").comparing) == (OBJECTS, PREDICTIONS)
 
 
 def test_a_version_that_fails_does_not_agree_even_with_one_that_finds_nothing() -> None:

@@ -87,21 +87,17 @@ def report_unreadable(comparison: Comparison) -> None:
 
 
 def _findings(comparison: Comparison) -> list[str]:
+    from vss.model_store.comparison.tasks import RESULTS
+    from vss.model_store.tasks.registry import task_kind
+
     tally = comparison.tally
     deltas = (
         f"confidence of B less A's: {tally.mean_delta:+.3f} on average;"
         f" {tally.mean_distance:.3f} apart on average, {tally.largest_delta:.3f} at most"
     )
-    if comparison.task == "detection":
-        lines = [
-            f"{tally.matched} boxes matched, {tally.missed} missed by B, {tally.extra} only in B;"
-            f" {tally.identical} frames without a difference"
-        ]
-    elif comparison.task == "classification":
-        lines = [f"the first class is the same in {tally.matched} frames and another in {tally.missed}"]
-    else:
-        lines = [f"the result is equal in {tally.matched} frames and differs in {tally.missed}"]
-    if comparison.task in ("detection", "classification"):
+    comparing = task_kind(comparison.task).comparing or RESULTS
+    lines = [comparing.tell(tally)]
+    if comparing.confidences:
         lines.append(deltas)
     for side, other in ((comparison.a, "B"), (comparison.b, "A")):
         if side.own_classes:

@@ -54,6 +54,8 @@ def summary(name: str, held: list[StoredVersion], roles: dict[int, str | None] |
 
 def print_facts(ref: ModelRef, facts: ModelFacts) -> None:
     """Prints what a model is, for people."""
+    from vss.model_store.tasks.registry import task_kind
+
     shown = ", ".join(facts.labels[:6]) + (", …" if len(facts.labels) > 6 else "")
     manifest = ref.manifest
     rows = [("task", manifest.task)]
@@ -63,8 +65,7 @@ def print_facts(ref: ModelRef, facts: ModelFacts) -> None:
     rows.append(("input", f"{facts.input_wh[0]} × {facts.input_wh[1]}"))
     if facts.labels:
         rows.append(("classes", f"{len(facts.labels)}: {shown}"))
-    if manifest.task == "detection":
-        rows.append(("thresholds", f"confidence {manifest.thresholds.confidence}, iou {manifest.thresholds.iou}"))
+    rows += task_kind(manifest.task).describe(manifest).items()
     if ref.smoke is not None:
         rows.append(("smoke", f"{ref.smoke.name}: {', '.join(manifest.smoke.expect) or 'whatever it finds'}"))
     rows.append(("file", f"{ref.file} ({size_text(ref.file.stat().st_size)})"))
@@ -74,10 +75,11 @@ def print_facts(ref: ModelRef, facts: ModelFacts) -> None:
 
 def run_hint(ref: ModelRef) -> str:
     """How to go on with a model that was just added."""
-    worker = {"detection": "detect", "classification": "classify"}.get(ref.manifest.task)
-    if worker is None:
+    from vss.model_store.tasks.registry import OURS, step_of
+
+    if (task := ref.manifest.task) not in OURS:
         return f"see it with `vss infer {ref.name} IMAGE`"
-    return f"run it with `vss worker {worker} --model {ref.name}`"
+    return f"run it with `vss worker {step_of(task)} --model {ref.name}`"
 
 
 def size_text(size_bytes: int) -> str:

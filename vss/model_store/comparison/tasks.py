@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from vss.model_store.comparison.difference import Difference
+from vss.model_store.comparison.difference import Difference, Tally
 from vss.model_store.evaluation.matching import match_boxes, same_class_name
 from vss.schemas.events import ClassPrediction, DetectedObject
 
@@ -16,9 +17,19 @@ MATCH_IOU: Final = 0.5
 """Lowest overlap of two boxes that are the same: PASCAL VOC's, and the first of COCO's ten."""
 
 
-def compare_of(task: str) -> Compare:
-    """How results of a task are compared; those of a task of one's own are equal or not."""
-    return _TASKS.get(task, compare_results)
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """How two versions of one task are held against each other.
+
+    Attributes:
+        compare: Makes the difference.
+        tell: Says for people what many of them come to.
+        confidences: Whether what matches has a confidence.
+    """
+
+    compare: Compare
+    tell: Callable[[Tally], str]
+    confidences: bool
 
 
 def compare_objects(a: Sequence[DetectedObject], b: Sequence[DetectedObject]) -> Difference:
@@ -45,4 +56,21 @@ def only_one_answered() -> Difference:
     return Difference(0, (0,), (0,))
 
 
-_TASKS: Final[Mapping[str, Compare]] = {"detection": compare_objects, "classification": compare_predictions}
+def _tell_objects(tally: Tally) -> str:
+    return (
+        f"{tally.matched} boxes matched, {tally.missed} missed by B, {tally.extra} only in B;"
+        f" {tally.identical} frames without a difference"
+    )
+
+
+def _tell_predictions(tally: Tally) -> str:
+    return f"the first class is the same in {tally.matched} frames and another in {tally.missed}"
+
+
+def _tell_results(tally: Tally) -> str:
+    return f"the result is equal in {tally.matched} frames and differs in {tally.missed}"
+
+
+OBJECTS: Final = Comparing(compare_objects, _tell_objects, confidences=True)
+PREDICTIONS: Final = Comparing(compare_predictions, _tell_predictions, confidences=True)
+RESULTS: Final = Comparing(compare_results, _tell_results, confidences=False)

@@ -9,11 +9,12 @@ from typing import Any, Final, Protocol
 from vss.config import ModelSettings
 from vss.errors import BadRecord, ConfigError
 from vss.model_store.comparison.difference import Tally
-from vss.model_store.comparison.tasks import compare_of
+from vss.model_store.comparison.tasks import RESULTS, Compare
 from vss.model_store.evaluation.average_precision import LOWEST_CONFIDENCE, SUPPRESSION_IOU, mean_average_precision
 from vss.model_store.quantisation.samples import Sample
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
+from vss.model_store.tasks.registry import task_kind
 
 Found = Mapping[str, Any]
 """What a model finds in each picture, by the picture's name."""
@@ -60,15 +61,15 @@ class AgreementJudge:
     """Against what the original finds: boxes that match at an IoU of 0.5, or the first class."""
 
     settings: ModelSettings
-    task: str
+    compare: Compare
     original: Found
     measure: str = "agreement"
 
     def points(self, found: Found, samples: Sequence[Sample]) -> float:
         """See `Judge.points`."""
-        compare, tally = compare_of(self.task), Tally()
+        tally = Tally()
         for sample in samples:
-            tally.add(compare(self.original[sample.name], found[sample.name]))
+            tally.add(self.compare(self.original[sample.name], found[sample.name]))
         return 100 * tally.agreement
 
 
@@ -88,12 +89,14 @@ def judge_for(
         ConfigError: A picture cannot be read.
     """
     settings = settings.model_copy(update={"device": "cpu", "classes": None, "features": None})
+    kind = task_kind(ref.manifest.task)
     # Labels of a few pictures only say nothing of the rest.
-    if ref.manifest.task == "detection" and all(sample.truth is not None for sample in samples):
+    if kind.finds_objects and all(sample.truth is not None for sample in samples):
         settings = settings.model_copy(update=_EVERY_BOX)
         return PrecisionJudge(settings), find(ref, settings, samples, on_picture)
     found = find(ref, settings, samples, on_picture)
-    return AgreementJudge(settings, ref.manifest.task, found), found
+    comparing = kind.comparing or RESULTS
+    return AgreementJudge(settings, comparing.compare, found), found
 
 
 def find(ref: ModelRef, settings: ModelSettings, samples: Sequence[Sample], on_picture: Callable[[], None]) -> Found:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from vss.metrics import Metrics
 
 STAGES: Final = ("decode", "prepare", "inference", "postprocess")
-# A worker's step is called by what it does, its models by their task.
-_STEPS: Final[Mapping[str, str]] = {"detection": "detect", "classification": "classify"}
 
 
 class RunnerReport:
@@ -18,12 +15,11 @@ class RunnerReport:
     Args:
         metrics: Where it is counted.
         model_name: The label of the first two metrics.
-        task: Of the model.
+        step: That the model works for.
     """
 
-    def __init__(self, metrics: Metrics, model_name: str, task: str) -> None:
+    def __init__(self, metrics: Metrics, model_name: str, step: str) -> None:
         # Looking a label up costs more than counting: once is enough.
-        step = _STEPS.get(task, task)
         self._decode, self._prepare, self._inference, self._postprocess = (
             metrics.stage_seconds.labels(step, stage) for stage in STAGES
         )

@@ -106,7 +106,7 @@ class Runner(Generic[R]):
             name=ref.name,
             batch=model.input_shape[0] or (_cpu_batch(task.input_wh) if model.on_cpu else ACCELERATOR_BATCH),
             features=settings.features is not None,
-            report=RunnerReport(metrics, ref.name, kind.name) if metrics is not None else None,
+            report=RunnerReport(metrics, ref.name, kind.step_name) if metrics is not None else None,
         )
         side_by_side = settings.threads or _threads(model.on_cpu)
         pool = threads if threads is not None else model_threads(settings)

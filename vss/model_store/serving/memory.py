@@ -12,9 +12,8 @@ from vss.errors import ConfigError
 from vss.model_store.backends.onnx import usable_providers
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import ACCELERATOR_BATCH, CPU_BATCH
+from vss.model_store.tasks.registry import task_kind
 
-_DEFAULT_SIDE: Final = {"classification": 224}
-_OTHER_SIDE: Final = 640
 _FLOAT_BYTES: Final = 4
 # Activations of a convolutional network, in sizes of its input: the first layers have a quarter of the pixels and five
 # to ten times the channels, and a runtime keeps a few of them at once. YOLOv8n and YOLOX-nano take 2 to 3 a call, and
@@ -114,7 +113,7 @@ def estimated_bytes(ref: ModelRef, *, on_accelerator: bool, input_wh: tuple[int,
     """
     if ref.manifest.memory_bytes is not None:
         return ref.manifest.memory_bytes
-    side = _DEFAULT_SIDE.get(ref.manifest.task, _OTHER_SIDE)
+    side = task_kind(ref.manifest.task).default_side
     wh = input_wh or (ref.manifest.input.width or side, ref.manifest.input.height or side)
     batch = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
     inputs = batch * 3 * math.prod(wh) * _FLOAT_BYTES

@@ -60,6 +60,11 @@ def task_kind(name: str) -> TaskKind:
     return _loaded(name, found[0])
 
 
+def step_of(name: str) -> str:
+    """What a worker's step for a task is called; its own name where it is not ours."""
+    return OURS[name]().step_name if name in OURS else name
+
+
 def package_of(name: str) -> str:
     """Name and version of the package that offers a task; empty for ours, and where nobody offers it."""
     points = entry_points(group=GROUP, name=name) if name not in OURS else ()

@@ -1,4 +1,4 @@
-"""The port of a task: what comes before and after a model that looks at pictures.
+"""What a task is, and the port of one whose models look at pictures: what comes before and after the model.
 
 A task of your own is a class with these methods and a function that makes it, named by an entry point of the group
 `vss.tasks`; `docs/models.md` has an example.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from vss.codecs.images import Image
 from vss.config import ModelSettings
 from vss.model_store.backends.model import Model
+from vss.model_store.comparison.tasks import RESULTS, Comparing
+from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
 
 R_co = TypeVar("R_co", covariant=True)
@@ -80,14 +82,39 @@ TaskLoader = Callable[[ModelRef, Model, ModelSettings], PictureTask[Any]]
 """Makes the task of a loaded model; the model has not run yet. Raises `ModelError` where it cannot be served so."""
 
 
+Takes = Literal["picture", "series"]
+"""What a model looks at: a picture, or a window of a sensor's readings."""
+
+
+def _nothing(_: Manifest) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class TaskKind:
-    """A task that manifests may name.
+    """A task that manifests may name: all that the rest needs to know of it. A name and a loader suffice.
 
     Attributes:
         name: As `model.yaml` spells it.
         load: Makes it for a model.
+        step: What a worker's step for it is called; `name` by default.
+        takes: What its models look at.
+        default_side: Of the input of a model that takes any size, pixels.
+        comparing: How two versions are held against each other; None where they cannot be.
+        finds_objects: Whether results are objects in boxes, which labelled pictures can judge.
+        describe: What a manifest says for this task alone, for people.
     """
 
     name: str
     load: TaskLoader
+    step: str = ""
+    takes: Takes = "picture"
+    default_side: int = 640
+    comparing: Comparing | None = RESULTS
+    finds_objects: bool = False
+    describe: Callable[[Manifest], Mapping[str, str]] = _nothing
+
+    @property
+    def step_name(self) -> str:
+        """What a worker's step for it is called."""
+        return self.step or self.name

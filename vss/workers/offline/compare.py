@@ -10,13 +10,14 @@ from typing import Any, Final
 from vss.config import ModelSettings
 from vss.errors import BadRecord, ConfigError, InferenceFailed
 from vss.model_store.comparison.difference import Difference, Tally
-from vss.model_store.comparison.tasks import compare_of, only_one_answered
+from vss.model_store.comparison.tasks import RESULTS, only_one_answered
 from vss.model_store.comparison.worst import Example, WorstExamples
 from vss.model_store.evaluation.footprint import measure_memory
 from vss.model_store.evaluation.usage import Stopwatch, Usage
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.runner import Runner
+from vss.model_store.tasks.registry import task_kind
 from vss.workers.offline.frames import BadFrame, Frame
 from vss.workers.offline.infer import MAX_BATCH_PIXELS
 
@@ -184,7 +185,7 @@ class _Judge:
 
     def __init__(self, task: str, worst: int) -> None:
         self._task = task
-        self._compare = compare_of(task)
+        self._compare = (task_kind(task).comparing or RESULTS).compare
         self._worst = WorstExamples(worst)
         self._tally = Tally()
         self._unreadable: list[BadFrame] = []

@@ -8,15 +8,14 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from vss.model_store.serving.requests import Request, Served, Server
+from vss.model_store.tasks.classification.task import CLASSIFICATION
 from vss.schemas.events import DetectedObject, ObjectClassification
 from vss.workers.pictures.crops import content_of, crop_of, cut
 from vss.workers.pictures.events import SECONDS_DIGITS, embedding_of
 from vss.workers.pictures.kept import KeptPicture
-
-_TASK: Final = "classification"
 
 
 class Cascade:
@@ -137,7 +136,7 @@ class _Frame:
             Request(
                 picture=picture,
                 key=request.key,
-                task=_TASK,
+                task=CLASSIFICATION.name,
                 content=content_of(request.content, crop) if request.content is not None else None,
             )
             for picture, crop in zip(cut(self._kept, crops), crops, strict=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from vss.model_store.tasks.classification.task import CLASSIFICATION
+from vss.model_store.tasks.detection.task import DETECTION
 from vss.workers.pictures.events import ClassificationEvents, DetectionEvents, EventMaker, ResultEvents
 
 
@@ -23,8 +25,8 @@ class PictureWorker:
     events: EventMaker
 
 
-DETECT: Final = PictureWorker("detect", "detection", DetectionEvents())
-CLASSIFY: Final = PictureWorker("classify", "classification", ClassificationEvents())
+DETECT: Final = PictureWorker(DETECTION.step_name, DETECTION.name, DetectionEvents())
+CLASSIFY: Final = PictureWorker(CLASSIFICATION.step_name, CLASSIFICATION.name, ClassificationEvents())
 
 
 def own_task(task: str) -> PictureWorker:

@@ -14,6 +14,7 @@ from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
 from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
+from vss.model_store.comparison.tasks import PREDICTIONS
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.classification.crop import centre_crop
 from vss.model_store.tasks.classification.cutter import Preparation
@@ -99,7 +100,9 @@ def load_classification(ref: ModelRef, model: Model, settings: ModelSettings) ->
     return ClassificationTask(preparation, maker, labels, output, takes_pixels=fuse_pixels(model, scaling))
 
 
-CLASSIFICATION: Final = TaskKind("classification", load_classification)
+CLASSIFICATION: Final = TaskKind(
+    "classification", load_classification, step="classify", default_side=_DEFAULT_SIDE, comparing=PREDICTIONS
+)
 
 
 def _probe(model: Model, width: int, height: int, *, features: bool) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ from vss.config import ModelSettings
 from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
 from vss.model_store.backends.pixels import PixelScaling, fuse_pixels
-from vss.model_store.manifest import InputSpec
+from vss.model_store.comparison.tasks import OBJECTS
+from vss.model_store.manifest import InputSpec, Manifest
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.detection.coco import COCO_LABELS
 from vss.model_store.tasks.detection.heads import HeadName, make_head
@@ -112,7 +113,20 @@ def load_detection(ref: ModelRef, model: Model, settings: ModelSettings) -> Dete
     return DetectionTask(head, letterbox, maker, labels, takes_pixels=takes_pixels)
 
 
-DETECTION: Final = TaskKind("detection", load_detection)
+def _thresholds(manifest: Manifest) -> dict[str, str]:
+    thresholds = manifest.thresholds
+    return {"thresholds": f"confidence {thresholds.confidence}, iou {thresholds.iou}"}
+
+
+DETECTION: Final = TaskKind(
+    "detection",
+    load_detection,
+    step="detect",
+    default_side=_DEFAULT_SIDE,
+    comparing=OBJECTS,
+    finds_objects=True,
+    describe=_thresholds,
+)
 
 
 def _shapes_for_one(model: Model, width: int, height: int, *, features: bool) -> list[tuple[int, ...]]:
