@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 
 from vss.clock import Clock
-from vss.codecs.event_id import event_id
-from vss.codecs.events import encode_event
-from vss.codecs.headers import event_headers, format_time, parse_time
-from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
-from vss.schemas.events import SHED_TYPE, ShedNote, SourceCoordinates
+from vss.codecs.headers import parse_time
+from vss.schemas.envelope import Outcome, Record
+from vss.workers.loop.notes import NoteWriter
 
 
 class Shedder:
-    """Decides by age, and writes the note.
+    """Decides by age.
 
     Args:
         topic: Where notes go.
@@ -23,8 +21,7 @@ class Shedder:
     """
 
     def __init__(self, *, topic: str, group: str, max_age_ms: float | None, clock: Clock) -> None:
-        self._topic = topic
-        self._group = group
+        self._notes = NoteWriter(topic=topic, group=group)
         self._max_age_ms = max_age_ms
         self._clock = clock
 
@@ -37,21 +34,7 @@ class Shedder:
         age_ms = (now_ns - captured_ns) / 1e6
         if captured_ns <= 0 or age_ms <= self._max_age_ms:
             return None
-        time = format_time(now_ns)
-        note = ShedNote(
-            id=event_id(record, self._group, "shed"),
-            key=(record.key or b"").decode("utf-8", "replace"),
-            group=self._group,
-            reason="too_old",
-            age_ms=round(age_ms, 3),
-            timestamp=time,
-            source=SourceCoordinates(record.topic, record.partition, record.offset),
-        )
-        headers = event_headers(
-            id=note.id, type=SHED_TYPE, source=f"/groups/{self._group}", time=time, traceparent=None
-        )
-        message = Message(self._topic, record.key, encode_event(note), headers)
-        return Outcome(OutcomeKind.SHED, (message,), captured_ns)
+        return self._notes.note(record, "too_old", captured_ns=captured_ns, now_ns=now_ns)
 
 
 def _captured_ns(record: Record) -> int:
