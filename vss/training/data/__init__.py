@@ -1,0 +1,1 @@
+"""Readings to train and to evaluate on."""
