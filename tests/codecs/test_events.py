@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from vss.codecs.event_id import event_id
 from vss.codecs.events import decode_event, encode_event
 from vss.errors import EmptyValue, MalformedEvent
-from vss.schemas.envelope import Record
+from vss.schemas.envelope import Record, TopicPartition
 from vss.schemas.events import DetectedObject, DetectionEvent, ShedNote, SourceCoordinates
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -119,7 +118,7 @@ RECORD = Record("vss.frames", 1, 2, b"gate", b"value", (("ce_id", b"17-3"),))
 
 
 def test_the_same_input_model_and_version_give_the_same_id() -> None:
-    other_value = replace(RECORD, value=b"other", timestamp_ms=5)
+    other_value = RECORD._replace(value=b"other", timestamp_ms=5)
     assert event_id(RECORD, "m", "1") == event_id(other_value, "m", "1")
     assert len(event_id(RECORD, "m", "1")) == 32
 
@@ -129,12 +128,12 @@ def test_whatever_names_the_outcome_changes_its_id() -> None:
         event_id(RECORD, "m", "1"),
         event_id(RECORD, "m", "2"),
         event_id(RECORD, "n", "1"),
-        event_id(replace(RECORD, topic="other"), "m", "1"),
-        event_id(replace(RECORD, partition=2), "m", "1"),
-        event_id(replace(RECORD, offset=3), "m", "1"),
-        event_id(replace(RECORD, headers=(("ce_id", b"18-3"),)), "m", "1"),
-        event_id(replace(RECORD, headers=()), "m", "1"),
-        event_id(replace(RECORD, partition=12, offset=2), "m", "1"),
-        event_id(replace(RECORD, partition=1, offset=22), "m", "1"),
+        event_id(RECORD._replace(topic_partition=TopicPartition("other", 1)), "m", "1"),
+        event_id(RECORD._replace(topic_partition=TopicPartition("vss.frames", 2)), "m", "1"),
+        event_id(RECORD._replace(offset=3), "m", "1"),
+        event_id(RECORD._replace(headers=(("ce_id", b"18-3"),)), "m", "1"),
+        event_id(RECORD._replace(headers=()), "m", "1"),
+        event_id(RECORD._replace(topic_partition=TopicPartition("vss.frames", 12)), "m", "1"),
+        event_id(RECORD._replace(offset=22), "m", "1"),
     }
     assert len(ids) == 10

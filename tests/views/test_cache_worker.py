@@ -245,7 +245,7 @@ def test_each_fault_of_a_result_has_its_reason(redis_settings: RedisSettings) ->
     good = detection_record(1, timestamp_ms=now_ms)
 
     def like(**changes: Any) -> Record:
-        return Record(**{name: getattr(good, name) for name in Record.__slots__} | changes)
+        return good._replace(**changes)
 
     assert good.value is not None
     batch = [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Kafka headers as they are: ordered, names may repeat, a value may be null."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TopicPartition:
-    """One partition of a topic."""
+class TopicPartition(NamedTuple):
+    """One partition of a topic. A tuple, for it is hashed and compared for every record."""
 
     topic: str
     partition: int
@@ -30,31 +30,58 @@ class Commit:
     metadata: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it was read.
-
-    Attributes:
-        timestamp_ms: Kafka's own timestamp, milliseconds since the epoch; 0 when the record has none.
-    """
-
-    topic: str
-    partition: int
+class _Record(NamedTuple):
+    topic_partition: TopicPartition
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     timestamp_ms: int = 0
 
+
+class Record(_Record):
+    """One record as it was read. A tuple, for there are hundreds of thousands a second.
+
+    A source that makes many calls `_make` with the fields of `_Record`; records of a partition then share its object.
+
+    Attributes:
+        topic_partition: Where the record lies.
+        timestamp_ms: Kafka's own timestamp, milliseconds since the epoch; 0 when the record has none.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        topic: str,
+        partition: int,
+        offset: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        timestamp_ms: int = 0,
+    ) -> Self:
+        """A record by itself, as tests make it."""
+        return cls._make((TopicPartition(topic, partition), offset, key, value, headers, timestamp_ms))
+
     @property
-    def topic_partition(self) -> TopicPartition:
-        """Where the record lies."""
-        return TopicPartition(self.topic, self.partition)
+    def topic(self) -> str:
+        """The topic that it was read from."""
+        return self.topic_partition.topic
+
+    @property
+    def partition(self) -> int:
+        """The partition that it was read from."""
+        return self.topic_partition.partition
 
     @property
     def size_bytes(self) -> int:
         """Size of key and value."""
         return len(self.key or b"") + len(self.value or b"")
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        # What copies are made with.
+        return (*self.topic_partition, *self[1:])
 
 
 @dataclass(frozen=True, slots=True)
