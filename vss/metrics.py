@@ -38,7 +38,7 @@ class Metrics:
         self.queue_depth = Gauge("vss_queue_depth", "Micro-batches under way (limited)", ["step"], registry=r)
         self.frame_age = Histogram(
             "vss_frame_age_seconds",
-            "Age since capture when the outcome is committed",
+            "Age of a frame or reading since capture when its outcome is committed",
             ["step"],
             buckets=_SECONDS,
             registry=r,
@@ -52,6 +52,40 @@ class Metrics:
         )
         self.transactions_aborted = Counter(
             "vss_transactions_aborted_total", "Aborted transactions", ["step"], registry=r
+        )
+        # Windows of readings.
+        self.window_keys = Gauge("vss_window_keys", "Sensors that windows are held of (limited)", ["step"], registry=r)
+        self.window_bytes = Gauge("vss_window_bytes", "Memory that windows hold (limited)", ["step"], registry=r)
+        self.window_readings = Counter(
+            "vss_window_readings_total",
+            "Readings by what became of them (taken, due, late, duplicate, no_room)",
+            ["step", "status"],
+            registry=r,
+        )
+        self.window_missing = Counter(
+            "vss_window_missing_values_total", "Values that readings lacked", ["step"], registry=r
+        )
+        self.window_restarts = Counter(
+            "vss_window_restarts_total",
+            "Windows that started anew (gap) or let go of what lay too far back in the log (reach)",
+            ["step", "reason"],
+            registry=r,
+        )
+        self.window_rebuilt = Counter(
+            "vss_window_rebuilt_readings_total", "Readings read again to rebuild windows", ["step"], registry=r
+        )
+        # Forecasts that have met what came.
+        self.forecast_error = Gauge(
+            "vss_forecast_error",
+            "Mean absolute error of the newest forecasts, in standard deviations of the feature in its window",
+            ["model_name", "model_version", "feature", "steps"],
+            registry=r,
+        )
+        self.forecast_coverage = Gauge(
+            "vss_forecast_interval_coverage",
+            "Share of the newest values that lay within their confidence interval, 0..1",
+            ["model_name", "model_version", "feature"],
+            registry=r,
         )
         # Models.
         self.models_loaded = Gauge("vss_models_loaded", "Models in memory (limited)", registry=r)
@@ -102,6 +136,14 @@ class Metrics:
         self.cache_writes = Counter(
             "vss_cache_writes_total", "Writes to the view (written, stale)", ["result"], registry=r
         )
+        # Aggregates.
+        self.aggregate_records = Counter(
+            "vss_aggregate_records_total",
+            "Records by source and what became of them (taken, late, known, dead_letter)",
+            ["source", "result"],
+            registry=r,
+        )
+        self.aggregates = Counter("vss_aggregates_total", "Aggregates published", ["source"], registry=r)
         # Cameras.
         self.camera_up = Gauge(
             "vss_camera_up", "1 while the source delivers, 0 while it does not", ["camera"], registry=r
@@ -118,4 +160,45 @@ class Metrics:
         )
         self.camera_buffer = Gauge(
             "vss_camera_buffer_frames", "Frames waiting to be published (limited)", ["camera"], registry=r
+        )
+        # Sensors.
+        self.sensor_up = Gauge(
+            "vss_sensor_up", "1 while the source delivers, 0 while it does not", ["sensor"], registry=r
+        )
+        self.readings_captured = Counter(
+            "vss_readings_captured_total", "Readings taken from the source", ["sensor"], registry=r
+        )
+        self.readings_published = Counter(
+            "vss_readings_published_total", "Readings written to Kafka", ["sensor"], registry=r
+        )
+        self.readings_dropped = Counter(
+            "vss_readings_dropped_total",
+            "Readings that never reached Kafka, by reason",
+            ["sensor", "reason"],
+            registry=r,
+        )
+        self.sensor_reconnects = Counter(
+            "vss_sensor_reconnects_total", "Times a source dropped", ["sensor"], registry=r
+        )
+        self.sensor_buffer = Gauge(
+            "vss_sensor_buffer_readings", "Readings waiting to be published (limited)", ["sensor"], registry=r
+        )
+        self.sensor_gaps = Counter("vss_sensor_gaps_total", "Gaps between readings", ["sensor"], registry=r)
+        self.sensor_missing_periods = Counter(
+            "vss_sensor_missing_periods_total",
+            "Readings that gaps left out, by the period",
+            ["sensor"],
+            registry=r,
+        )
+        self.sensor_clock_jumps = Counter(
+            "vss_sensor_clock_jumps_total",
+            "Jumps of a sensor's clock (forward, backward)",
+            ["sensor", "direction"],
+            registry=r,
+        )
+        self.sensor_out_of_order = Counter(
+            "vss_sensor_out_of_order_total", "Readings not later than the newest", ["sensor"], registry=r
+        )
+        self.sensor_register_errors = Counter(
+            "vss_sensor_register_errors_total", "Modbus reads answered by an exception", ["sensor"], registry=r
         )

@@ -1,0 +1,127 @@
+"""`vss sensor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXAMPLES = """\b
+Example:
+  vss sensor pump pump.csv --time-column datetime --features pressure,temperature
+  vss sensor plant plant.csv --sensor-column machine --speed 10 --loop --from-now
+  my-program | vss sensor pump -
+  vss sensor plant 'mqtts://reader@broker/factory/#' --sensor-from-topic 'factory/{sensor}/{feature}'
+  vss sensor boiler modbus://192.168.1.30/1 --register pressure=0:float32 --register level=4
+  vss sensor --config sensors.toml --metrics-port 9100
+
+\b
+sensors.toml:
+  [[sensor]]
+  id = "boiler"
+  source = "modbus://192.168.1.30/1"
+  period_ms = 500
+  [[sensor.registers]]
+  name = "pressure"
+  address = 0
+  type = "float32"
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("id", required=False)
+@click.argument("source", required=False)
+@click.option("--time-column", help="Column or field of the time (the first of ts, time, timestamp, datetime, date).")
+@click.option("--time-format", help="How times are written, as strptime takes it: '%d.%m.%Y %H:%M'.")
+@click.option("--timezone", help="Of times that name none: Europe/Berlin (UTC).")
+@click.option("--sensor-column", help="Column or field of the sensor's id, for many sensors in one source.")
+@click.option("--features", metavar="A,B,…", help="Columns or fields to publish (all that hold numbers).")
+@click.option("--map", "mapped", multiple=True, metavar="FEATURE=COLUMN", help="Publish a column under another name.")
+@click.option("--separator", help="Between the columns of a CSV file; tab is one, too (found out).")
+@click.option("--speed", metavar="FACTOR|max", help="Times a file's own pace; max does not keep it (1).")
+@click.option("--loop", is_flag=True, default=None, help="Begin a file again at its end, for ever; times go on.")
+@click.option("--from-now", is_flag=True, default=None, help="Move a file's times: its first reading is of now.")
+@click.option("--period-ms", type=float, help="Between two readings (learnt); of Modbus, between two polls (1000).")
+@click.option("--jump-periods", type=int, help="A step of more than this many periods is a jump of the clock (60).")
+@click.option("--sensor-from-topic", metavar="PATTERN", help="What an MQTT topic says: 'factory/{sensor}/{feature}'.")
+@click.option("--session", metavar="CLIENT-ID", help="MQTT: the broker keeps what comes while we are away.")
+@click.option("--password-file", type=click.Path(), help="MQTT: file of the password (variable VSS_MQTT_PASSWORD).")
+@click.option("--ca-file", type=click.Path(), help="MQTT: PEM file of the broker's CA (the system's CAs).")
+@click.option("--cert-file", type=click.Path(), help="MQTT: PEM file of our certificate.")
+@click.option("--key-file", type=click.Path(), help="MQTT: PEM file of its key.")
+@click.option("--register", "registers", multiple=True, metavar="NAME=ADDRESS[:TYPE]", help="Modbus: a value to read.")
+@click.option("--buffer", type=int, help="Readings that may wait between source and Kafka (1000).")
+@click.option("--timeout-s", type=float, help="Silence after which a connection has dropped (10).")
+@click.option(
+    "--config",
+    "sensors_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Many sensors in one process: [[sensor]] tables with these options; flags hold for all that say nothing else.",
+)
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics here; 0 picks a free port.")
+@click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
+@click.option("--settings", "settings_file", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="vss.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a sensor at the end.")
+def sensor(
+    id: str | None,  # noqa: A002 - the argument's name in the help
+    source: str | None,
+    sensors_file: Path | None,
+    metrics_port: int | None,
+    bootstrap_servers: str | None,
+    settings_file: Path | None,
+    as_json: bool,
+    mapped: tuple[str, ...],
+    registers: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Publish the readings of SOURCE as sensor ID, or of many sources with --config.
+
+    SOURCE is a CSV file, a .jsonl file, - (JSON lines on standard input), mqtt://USER@HOST/TOPIC, mqtts://… or
+    modbus://HOST/UNIT. A file keeps its own pace and waits for Kafka; a live source is opened again when it drops, and
+    its oldest readings go when Kafka is too slow.
+
+    Ends with 0 at a file's end or when stopped, with 1 or 2 when a sensor failed.
+    """
+    from vss.cli.feed_reports import print_reports
+    from vss.cli.options import nested, settings_with
+    from vss.errors import ConfigError
+    from vss.logs import configure, get_logger
+    from vss.metrics import Metrics
+    from vss.workers.sensor.config import load_sensors, sensor_config
+    from vss.workers.sensor.process import run_sensors
+
+    configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
+    given = {name: value for name, value in options.items() if value is not None}
+    if mapped:
+        given["map"] = dict(_pair(text, "--map pressure=P1") for text in mapped)
+    if registers:
+        given["registers"] = [_register(text) for text in registers]
+    if sensors_file is not None and id is None:
+        configs = load_sensors(sensors_file, given)
+    elif sensors_file is None and id is not None and source is not None:
+        configs = [sensor_config({"id": id, "source": source, **given})]
+    else:
+        raise ConfigError(
+            "name one sensor by ID and SOURCE, or many by --config", fix="for example: vss sensor pump pump.csv"
+        )
+    settings = settings_with(settings_file, nested({"kafka.bootstrap_servers": bootstrap_servers}))
+    reports = run_sensors(
+        configs, settings=settings, metrics=Metrics(), metrics_port=metrics_port, logger=get_logger("sensor")
+    )
+    print_reports(reports, role="sensor", items="readings", as_json=as_json)
+
+
+def _pair(text: str, example: str) -> tuple[str, str]:
+    from vss.errors import ConfigError
+
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ConfigError(f"{text!r} is no pair", fix=f"write {example}")
+    return name, value
+
+
+def _register(text: str) -> dict[str, Any]:
+    name, place = _pair(text, "--register pressure=0:float32")
+    address, colon, kind = place.partition(":")
+    return {"name": name, "address": address} | ({"type": kind} if colon else {})

@@ -1,0 +1,1 @@
+"""Sensors: readings from files, pipes, MQTT and Modbus, published into Kafka."""
