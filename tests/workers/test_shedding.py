@@ -6,7 +6,7 @@ import pytest
 
 from vss.codecs.events import decode_event
 from vss.codecs.headers import format_time
-from vss.schemas.envelope import Headers, OutcomeKind, Record
+from vss.schemas.envelope import Headers, Outcome, OutcomeKind, Record
 from vss.schemas.events import ShedNote, SourceCoordinates
 from vss.testing import ManualClock
 from vss.workers.loop.shedding import Shedder
@@ -24,13 +24,17 @@ def record(age_ms: float | None, *, kafka_age_ms: float = 0.0, headers: Headers 
     return Record("in", 2, 7, b"gate", b"jpeg", headers, NOW_NS // 1_000_000 - int(kafka_age_ms))
 
 
+def shed(shedder: Shedder, record: Record) -> Outcome | None:
+    return shedder.shed([record]).get(0)
+
+
 @pytest.mark.parametrize("age_ms", [-5000.0, 0.0, 499.0, 500.0])
 def test_what_is_young_enough_is_worked_on(age_ms: float) -> None:
-    assert shedder().shed(record(age_ms)) is None
+    assert shed(shedder(), record(age_ms)) is None
 
 
 def test_what_is_too_old_gets_a_note_that_names_the_record() -> None:
-    outcome = shedder().shed(record(501.0))
+    outcome = shed(shedder(), record(501.0))
     assert outcome is not None
     assert outcome.kind is OutcomeKind.SHED
     (message,) = outcome.messages
@@ -43,29 +47,29 @@ def test_what_is_too_old_gets_a_note_that_names_the_record() -> None:
 
 
 def test_without_a_limit_nothing_is_shed() -> None:
-    assert shedder(None).shed(record(10**9)) is None
+    assert shed(shedder(None), record(10**9)) is None
 
 
 def test_without_a_capture_time_kafkas_counts() -> None:
-    assert shedder().shed(record(None, kafka_age_ms=501)) is not None
-    assert shedder().shed(record(None, kafka_age_ms=499)) is None
+    assert shed(shedder(), record(None, kafka_age_ms=501)) is not None
+    assert shed(shedder(), record(None, kafka_age_ms=499)) is None
 
 
 def test_a_record_of_unknown_age_is_worked_on() -> None:
-    assert shedder().shed(Record("in", 0, 0, b"k", b"v", (), 0)) is None
+    assert shed(shedder(), Record("in", 0, 0, b"k", b"v", (), 0)) is None
 
 
 @pytest.mark.parametrize("value", [b"yesterday", b"\xff", b""])
 def test_a_capture_time_that_cannot_be_read_is_left_to_the_step(value: bytes) -> None:
-    assert shedder().shed(record(None, headers=(("ce_time", value),))) is None
+    assert shed(shedder(), record(None, headers=(("ce_time", value),))) is None
 
 
 def test_of_two_capture_times_the_last_counts_as_it_does_for_the_step() -> None:
-    assert shedder().shed(record(0.0, headers=(("ce_time", b"2001-01-01T00:00:00Z"),))) is None
+    assert shed(shedder(), record(0.0, headers=(("ce_time", b"2001-01-01T00:00:00Z"),))) is None
 
 
 def test_the_same_record_gets_the_same_note_id_again() -> None:
-    first, second = (shedder().shed(record(501.0)) for _ in range(2))
+    first, second = (shed(shedder(), record(501.0)) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.messages[0].headers[1] == second.messages[0].headers[1]

@@ -16,10 +16,12 @@ the same partition comes back later, for then it has a new term. The same is tru
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import lt
 
 from vss.schemas.envelope import Commit, Record, TopicPartition
+from vss.streams.runs import Run, runs_of
 
 # Before the first offset: where a term begins is the source's to say, and a log that was cut may begin anywhere.
 _ANYWHERE = -1
@@ -73,22 +75,25 @@ class Checkpoint:
         for partition in self._positions:
             self._positions[partition] = _Positions(self._term, working=None)
 
-    def take(self, records: Sequence[Record]) -> list[Record]:
+    def take(self, records: Iterable[Record]) -> list[Run]:
         """Moves `working` over records; leaves out those of partitions not held and those already taken.
 
         The client may hand out a record once more around a rebalance; its second outcome would be a double.
         """
         taken = []
-        for record in records:
-            positions = self._positions.get(record.topic_partition)
-            if positions is not None and positions.working is not None and record.offset >= positions.working:
-                positions.working = record.offset + 1
-                taken.append(record)
+        for partition, run in runs_of(records):
+            positions = self._positions.get(partition)
+            if positions is None or positions.working is None:
+                continue
+            fresh = _ascending(run, positions.working)
+            if fresh:
+                positions.working = fresh[-1].offset + 1
+                taken.append(Run(partition, fresh))
         return taken
 
-    def has_outcome(self, record: Record) -> bool:
-        """Whether a record that was taken lies below the commit, and is read again for the state it leaves alone."""
-        return record.offset < self._positions[record.topic_partition].settled
+    def settled(self, partition: TopicPartition) -> int:
+        """Below this offset, records of a partition that is held have their outcome, and are read again for state."""
+        return self._positions[partition].settled
 
     def idle(self) -> dict[TopicPartition, int]:
         """The offset to commit for partitions of which all that was taken has its outcome, if anything ever had."""
@@ -107,17 +112,14 @@ class Checkpoint:
         positions = self._positions.get(partition)
         return positions is not None and positions.term == terms[partition]
 
-    def stage(self, record: Record, memory: str = "") -> None:
-        """Moves `staged` behind a record whose partition is held.
+    def stage(self, partition: TopicPartition, offset: int, memory: str = "") -> None:
+        """Moves `staged` of a partition that is held.
 
         Args:
-            record: It has its outcome.
+            partition: Which.
+            offset: What lies below has its outcome.
             memory: What to commit beside the offset.
         """
-        self.stage_at(record.topic_partition, record.offset + 1, memory)
-
-    def stage_at(self, partition: TopicPartition, offset: int, memory: str) -> None:
-        """Moves `staged` of a partition that is held; what lies below the offset has its outcome."""
         positions = self._positions[partition]
         positions.staged, positions.memory = offset, memory
 
@@ -140,3 +142,16 @@ class Checkpoint:
     def partitions(self) -> frozenset[TopicPartition]:
         """The partitions held."""
         return frozenset(self._positions)
+
+
+def _ascending(records: list[Record], first: int) -> list[Record]:
+    """Those at `first` or later that lie behind all before them."""
+    offsets = [record.offset for record in records]
+    if offsets[0] >= first and all(map(lt, offsets, offsets[1:])):
+        return records
+    kept = []
+    for record in records:
+        if record.offset >= first:
+            kept.append(record)
+            first = record.offset + 1
+    return kept

@@ -14,6 +14,9 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
+from itertools import chain
+from operator import attrgetter
+from typing import Final
 
 from vss.clock import Clock, Deadline
 from vss.config import LoopSettings
@@ -24,6 +27,7 @@ from vss.schemas.envelope import Commit, Outcome, Record, TopicPartition
 from vss.streams.checkpoint import Checkpoint
 from vss.streams.micro_batch import MicroBatcher
 from vss.streams.ports import Sink, Source
+from vss.streams.runs import records_of
 from vss.workers.loop.failures import OutcomeMaker
 from vss.workers.loop.keyed_state import KeyedState
 from vss.workers.loop.report import LoopReport
@@ -39,6 +43,7 @@ _BACKOFF_LIMIT_S = 2.0
 _SETTLED_BATCHES = 16
 # Of the time a stop or a rebalance may take, what is kept for the last transaction.
 _COMMIT_SHARE = 0.25
+_MESSAGES: Final = attrgetter("messages")
 
 
 class _GivenUp(Exception):
@@ -188,7 +193,7 @@ class Loop:
         self._begin_transaction()
 
     def _has_settled_enough(self) -> bool:
-        return len(self._settled) >= _SETTLED_BATCHES * self._settings.max_batch
+        return sum(len(settled.outcomes) for settled in self._settled) >= _SETTLED_BATCHES * self._settings.max_batch
 
     def health(self) -> list[str]:
         """Why the loop is not alive; empty when it is. Callable from any thread."""
@@ -230,15 +235,16 @@ class Loop:
 
     def _begin(self, timeout_s: float) -> bool:
         taken = self._checkpoint.take(self._batcher.next(timeout_s))
-        records = self._state.rebuild(taken)
-        if not records:
+        runs = self._state.rebuild(taken)
+        if not runs:
             return bool(taken)
-        notes = [self._shedder.shed(record) for record in records]
-        rest = [record for record, note in zip(records, notes, strict=True) if note is None]
+        records = records_of(runs)
         self._report.began(len(records))
-        terms = self._checkpoint.terms({record.topic_partition for record in records})
-        pending = self._pending(rest)
-        self._in_flight.append(Batch(records, notes, pending, terms, self._state.memory(terms)))
+        notes = self._shedder.shed(records)
+        for_step = [record for place, record in enumerate(records) if place not in notes] if notes else records
+        terms = self._checkpoint.terms({run.partition for run in runs})
+        pending = self._pending(for_step)
+        self._in_flight.append(Batch(runs, notes, for_step, pending, terms, self._state.memory(terms)))
         return True
 
     def _pending(self, records: list[Record]) -> Pending:
@@ -256,24 +262,23 @@ class Loop:
         self._settling = True
         try:
             made = self._maker.outcomes(
-                batch.for_step(), batch.pending, timeout_s=timeout_s, retry_timeout_s=retry_timeout_s
+                batch.for_step, batch.pending, timeout_s=timeout_s, retry_timeout_s=retry_timeout_s
             )
-            outcomes = iter(made)
         finally:
             self._settling = False
         self._in_flight.popleft()
-        for record, note in zip(batch.records, batch.notes, strict=True):
-            outcome = note if note is not None else next(outcomes)
+        for run, outcomes in batch.settled(made):
             # A partition may have gone while the batch was under way.
-            partition = record.topic_partition
-            if self._checkpoint.holds(partition, batch.terms):
-                self._checkpoint.stage(record, batch.memory.get(partition, ""))
-                self._settled.append(Settled(partition, outcome, batch.terms))
+            if self._checkpoint.holds(run.partition, batch.terms):
+                memory = batch.memory.get(run.partition, "")
+                self._checkpoint.stage(run.partition, run.records[-1].offset + 1, memory)
+                self._settled.append(Settled(run.partition, outcomes, batch.terms))
 
     def _begin_transaction(self) -> None:
         if self._transaction is not None or not self._settled:
             return
-        outcomes = [s.outcome for s in self._settled if self._checkpoint.holds(s.partition, s.terms)]
+        held = [s.outcomes for s in self._settled if self._checkpoint.holds(s.partition, s.terms)]
+        outcomes = list(chain.from_iterable(held))
         self._settled = []
         commits = self._checkpoint.staged()
         if commits:
@@ -283,7 +288,7 @@ class Loop:
     def _commit(self, outcomes: list[Outcome], commits: dict[TopicPartition, Commit], group: object) -> None:
         """Runs beside the loop."""
         started = self._clock.monotonic()
-        self._sink.transact([message for outcome in outcomes for message in outcome.messages], commits, group)
+        self._sink.transact(list(chain.from_iterable(map(_MESSAGES, outcomes))), commits, group)
         self._report.committed(outcomes, self._clock.monotonic() - started)
 
     def _end_transaction(self, timeout_s: float) -> None:

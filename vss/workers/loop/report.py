@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
+from operator import attrgetter
+from typing import Final
 
 from vss.clock import Clock
 from vss.metrics import Metrics
@@ -11,6 +14,8 @@ from vss.streams.ports import Source
 
 _LAG_EVERY_S = 1.0
 _SILENT_S = 60.0
+_KIND: Final = attrgetter("kind")
+_CAPTURED: Final = attrgetter("captured_ns")
 
 
 class LoopReport:
@@ -40,10 +45,12 @@ class LoopReport:
         metrics, step = self._metrics, self._step
         now_ns = self._clock.now_ns()
         metrics.transaction_seconds.labels(step).observe(seconds)
-        for outcome in outcomes:
-            metrics.outcomes.labels(step, outcome.kind.value).inc()
-            if outcome.captured_ns is not None:
-                metrics.frame_age.labels(step).observe(max(0.0, (now_ns - outcome.captured_ns) / 1e9))
+        for kind, count in Counter(map(_KIND, outcomes)).items():
+            metrics.outcomes.labels(step, kind.value).inc(count)
+        age = metrics.frame_age.labels(step)
+        for captured_ns in map(_CAPTURED, outcomes):
+            if captured_ns is not None:
+                age.observe(max(0.0, (now_ns - captured_ns) / 1e9))
 
     def aborted(self) -> None:
         """A transaction was given up."""

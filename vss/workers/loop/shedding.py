@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from vss.clock import Clock
 from vss.codecs.headers import parse_time
@@ -25,14 +26,18 @@ class Shedder:
         self._max_age_ms = max_age_ms
         self._clock = clock
 
-    def shed(self, record: Record) -> Outcome | None:
-        """The note for a record that is too old, None for one that is to be processed."""
+    def shed(self, records: Sequence[Record]) -> dict[int, Outcome]:
+        """The notes for those that are too old, by their place; the others are to be processed."""
         if self._max_age_ms is None:
-            return None
+            return {}
+        notes = {place: self._note(record, self._max_age_ms) for place, record in enumerate(records)}
+        return {place: note for place, note in notes.items() if note is not None}
+
+    def _note(self, record: Record, max_age_ms: float) -> Outcome | None:
         now_ns = self._clock.now_ns()
         captured_ns = _captured_ns(record)
         age_ms = (now_ns - captured_ns) / 1e6
-        if captured_ns <= 0 or age_ms <= self._max_age_ms:
+        if captured_ns <= 0 or age_ms <= max_age_ms:
             return None
         return self._notes.note(record, "too_old", captured_ns=captured_ns, now_ns=now_ns)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
 
-from vss.schemas.envelope import Commit, Outcome, OutcomeKind, Record, TopicPartition
+from vss.schemas.envelope import Commit, Outcome, OutcomeKind, TopicPartition
 from vss.streams.checkpoint import Checkpoint
+from vss.streams.runs import Run
 from vss.workers.loop.keyed_state import KeyedState, NoState
 from vss.workers.loop.under_way import Settled
+
+_OFFSET: Final = attrgetter("offset")
 
 
 class StateKeeper:
@@ -33,13 +39,19 @@ class StateKeeper:
         self._checkpoint.forget(partitions)
         self._state.forget(partitions)
 
-    def rebuild(self, records: list[Record]) -> list[Record]:
+    def rebuild(self, taken: list[Run]) -> list[Run]:
         """Hands what has its outcome already to the state; returns the rest."""
-        known = [record for record in records if self._checkpoint.has_outcome(record)]
-        if not known:
-            return records
+        if all(run.records[0].offset >= self._checkpoint.settled(run.partition) for run in taken):
+            return taken
+        known, rest = [], []
+        for run in taken:
+            settled = self._checkpoint.settled(run.partition)
+            count = bisect_left(run.records, settled, key=_OFFSET)
+            known += run.records[:count]
+            if count < len(run.records):
+                rest.append(Run(run.partition, run.records[count:]))
         self._state.rebuild(known)
-        return [record for record in records if not self._checkpoint.has_outcome(record)]
+        return rest
 
     def memory(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, str]:
         """What to commit beside each partition's offset for all that was taken in so far."""
@@ -54,5 +66,5 @@ class StateKeeper:
         partitions = {timed.partition for timed in due}
         terms, memory = self._checkpoint.terms(partitions), self._state.memory(partitions)
         for partition in partitions:
-            self._checkpoint.stage_at(partition, offsets[partition], memory.get(partition, ""))
-        return [Settled(timed.partition, Outcome(OutcomeKind.EVENT, (timed.message,)), terms) for timed in due]
+            self._checkpoint.stage(partition, offsets[partition], memory.get(partition, ""))
+        return [Settled(timed.partition, [Outcome(OutcomeKind.EVENT, (timed.message,))], terms) for timed in due]
