@@ -116,6 +116,9 @@ class ModelSettings(Section):
     )
     threads: int = Field(0, ge=0, description="Frames in inference at once on the CPU; 0 is one a core.")
     confidence: float | None = Field(None, ge=0, le=1, description="Lowest confidence; the manifest's, else 0.5.")
+    threshold: float | None = Field(
+        None, gt=0, description="Score above which a window of readings is an anomaly; the model's by default."
+    )
     iou: float | None = Field(
         None, ge=0, le=1, description="IoU above which boxes of a class merge; the manifest's, else 0.4."
     )
@@ -134,15 +137,32 @@ class WindowSettings(Section):
         3_600_000, ge=1, description="A gap this long between two readings of a sensor starts its window anew."
     )
     max_rewind: int = Field(
-        1_000_000,
-        ge=1,
-        description="Records that a hand-over may read again a partition; a sensor silent for longer starts anew.",
+        2_000_000,
+        ge=2,
+        description="Records of a partition that a hand-over may read again; windows reach back half as many at least.",
     )
     sensors: tuple[str, ...] | None = Field(
         None, description="Patterns of sensor ids (`pump-*`); a reading of another is a dead letter. All by default."
     )
     max_keys: int = Field(100_000, ge=1, description="Sensors a worker keeps windows of; one more is a dead letter.")
     max_bytes: int = Field(2 << 30, ge=1, description="Memory that windows may hold.")
+
+
+class AggregateSettings(Section):
+    """What `vss worker aggregate` keeps and where."""
+
+    sensor_every_s: tuple[int, ...] = Field((10, 60), description="Spans of a sensor's aggregates, seconds.")
+    camera_every_s: tuple[int, ...] = Field((60,), description="Spans of a camera's aggregates, seconds.")
+    grace_ms: int = Field(5000, ge=0, description="How long a span waits for records that come out of order.")
+    silence_ms: int = Field(
+        60_000,
+        ge=1,
+        description="A source that is silent for this long has its open spans closed; its neighbours' time counts.",
+    )
+    store: Literal["memory", "rocksdb"] = Field(
+        "memory", description="Where tables are kept on this machine; both are restored from Kafka."
+    )
+    data: Path = Field(Path("~/.cache/vss-fleet/aggregates"), description="Folder for tables in RocksDB.")
 
 
 class LoopSettings(Section):
@@ -193,6 +213,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     loop: LoopSettings = LoopSettings()
     windows: WindowSettings = WindowSettings()
+    aggregate: AggregateSettings = AggregateSettings()
     limits: Limits = Limits()
 
 
