@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Collection, Sequence
+from operator import methodcaller
+from typing import Final, cast
 
 from confluent_kafka import KafkaError, Message
 
 from vss.errors import ConfigError
 from vss.schemas.envelope import Headers, Record, TopicPartition
 from vss.streams.kafka_config import translate
+
+_ERROR: Final = methodcaller("error")
+_TOPIC: Final = methodcaller("topic")
+_PARTITION: Final = methodcaller("partition")
+_OFFSET: Final = methodcaller("offset")
+_KEY: Final = methodcaller("key")
+_VALUE: Final = methodcaller("value")
+_HEADERS: Final = methodcaller("headers")
+_TIMESTAMP: Final = methodcaller("timestamp")
 
 
 def is_record(message: Message) -> bool:
@@ -34,16 +45,38 @@ def place_of(message: Message) -> TopicPartition:
 
 def record_of(message: Message) -> Record:
     """The record in a message that carries no error."""
-    _, timestamp_ms = message.timestamp()
-    return Record(
-        topic=message.topic() or "",
-        partition=number(message.partition()),
-        offset=number(message.offset()),
-        key=_as_bytes(message.key()),
-        value=_as_bytes(message.value()),
-        headers=_headers(message),
-        timestamp_ms=max(0, timestamp_ms),
+    place = place_of(message)
+    [record] = records_of([message], [place])
+    return record
+
+
+def records_of(messages: Sequence[Message], held: Collection[TopicPartition]) -> list[Record]:
+    """The records in messages of partitions that are held; those of a partition share its object.
+
+    Field by field, for a loop that runs in C costs a third of one that does not.
+
+    Raises:
+        ConfigError: The topic does not exist, or this user may not read it.
+        StreamError: The client can do no more.
+    """
+    if any(error is not None for error in map(_ERROR, messages)):
+        messages = [message for message in messages if is_record(message)]
+    known = {place: place for place in held}
+    shared = cast("Callable[[tuple[str, int]], TopicPartition | None]", known.get)
+    places = list(map(shared, zip(map(_TOPIC, messages), map(_PARTITION, messages), strict=True)))
+    if not all(places):
+        messages = [message for message, place in zip(messages, places, strict=True) if place is not None]
+        places = [place for place in places if place is not None]
+    fields = zip(
+        places,
+        map(_OFFSET, messages),
+        map(_KEY, messages),
+        map(_VALUE, messages),
+        _headers(messages),
+        [max(0, timestamp_ms) for _, timestamp_ms in map(_TIMESTAMP, messages)],
+        strict=True,
     )
+    return list(map(Record._make, fields))
 
 
 def number(value: int | None) -> int:
@@ -51,15 +84,18 @@ def number(value: int | None) -> int:
     return -1 if value is None else value
 
 
-def _headers(message: Message) -> Headers:
+def _headers(messages: Sequence[Message]) -> list[Headers]:
     try:
-        pairs = cast("list[tuple[str, bytes | None]] | None", message.headers())
+        found = list(map(_HEADERS, messages))
+    except (UnicodeDecodeError, SystemError):
+        found = [_shown_headers(message) for message in messages]
+    return [tuple(pairs) if pairs else () for pairs in found]
+
+
+def _shown_headers(message: Message) -> list[tuple[str, bytes | None]] | None:
+    try:
+        return cast("list[tuple[str, bytes | None]] | None", message.headers())
     except (UnicodeDecodeError, SystemError):
         # Kafka wants names in UTF-8, yet takes any bytes. The client cannot show such headers; one record of that kind
         # must not end the worker.
-        return ()
-    return tuple(pairs) if pairs else ()
-
-
-def _as_bytes(value: Any) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+        return None

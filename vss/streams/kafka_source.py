@@ -12,7 +12,7 @@ from vss.errors import BrokerUnavailable, ConfigError, StreamError, TransactionA
 from vss.logs import Logger
 from vss.schemas.envelope import Commit, Record, TopicPartition
 from vss.streams.kafka_config import client, consumer_config, translate
-from vss.streams.kafka_records import is_record, place_of, record_of
+from vss.streams.kafka_records import place_of, records_of
 from vss.streams.ports import RebalanceListener
 
 # Short, for a stop must not wait for it: whoever asks asks again.
@@ -84,7 +84,7 @@ class KafkaSource:
             raise error_in_callback
         # A first record that was read before its partition changed hands is not of the new assignment.
         first = [message for message in messages if place_of(message) not in self._moved]
-        return [record_of(m) for m in first + more if is_record(m) and place_of(m) in self._assigned]
+        return records_of(first + more, self._assigned)
 
     def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         """See `Source.committed`."""
@@ -108,6 +108,11 @@ class KafkaSource:
         if partition not in self._assigned:
             raise StreamError(f"{partition.topic}[{partition.partition}] is not assigned")
         target = self._assigned[partition] if offset is None else offset
+        # Below the log's beginning the client would choose a place itself, which may be the end.
+        low, _ = self._bounds(partition)
+        self._go_to(partition, max(low, target))
+
+    def _go_to(self, partition: TopicPartition, target: int) -> None:
         try:
             self._consumer.seek(_kafka(partition, target))
         except KafkaException as error:
@@ -182,7 +187,7 @@ class KafkaSource:
             return
         self._unannounced.difference_update(waiting)
         for partition, offset in starts.items():
-            self.seek(partition, offset)
+            self._go_to(partition, offset)
         self.resume(waiting)
 
     def _welcome(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -194,8 +199,10 @@ class KafkaSource:
         assert self._listener is not None  # noqa: S101 - subscribe comes first
         committed = dict(self.committed(partitions))
         begins: dict[TopicPartition, int] = {}
+        lows: dict[TopicPartition, int] = {}
         for partition in partitions:
             low, high = self._bounds(partition)
+            lows[partition] = low
             begins[partition] = low if self._start_at == "earliest" else high
             commit = committed[partition]
             if commit is not None and not low <= commit.offset <= high:
@@ -214,7 +221,8 @@ class KafkaSource:
         for partition in partitions:
             commit = committed[partition]
             fallback = commit.offset if commit is not None else begins[partition]
-            starts[partition] = wanted.get(partition, fallback)
+            # What a listener wants to read again may be gone; below the log's beginning the client would choose itself.
+            starts[partition] = max(lows[partition], wanted.get(partition, fallback))
         self._assigned.update(begins)
         self._positions.update(starts)
         return starts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 from vss.clock import Clock, Deadline
 from vss.schemas.envelope import Record, TopicPartition
@@ -32,7 +33,7 @@ class MicroBatcher:
         self._clock = clock
         # What was polled and did not fit: about `max_items` records at most. One object for good: a poll that is about
         # to extend it may first discard from it, when partitions go.
-        self._rest: deque[Record] = deque()
+        self._rest: list[Record] = []
 
     def next(self, timeout_s: float) -> list[Record]:
         """The next batch; empty when nothing came within `timeout_s`.
@@ -67,9 +68,7 @@ class MicroBatcher:
         Args:
             partitions: Of these alone; None forgets everything.
         """
-        kept = [] if partitions is None else [r for r in self._rest if r.topic_partition not in partitions]
-        self._rest.clear()
-        self._rest.extend(kept)
+        self._rest[:] = [] if partitions is None else [r for r in self._rest if r.topic_partition not in partitions]
 
     def _wait_for_more(self) -> None:
         deadline = Deadline.after(self._max_wait_s, self._clock)
@@ -77,14 +76,18 @@ class MicroBatcher:
             self._rest.extend(self._source.poll(self._max_items - len(self._rest), deadline.remaining_s()))
 
     def _full(self) -> bool:
-        return len(self._rest) >= self._max_items or sum(r.size_bytes for r in self._rest) >= self._max_bytes
+        return len(self._rest) >= self._max_items or sum(_sizes(self._rest)) >= self._max_bytes
 
     def _cut(self) -> list[Record]:
-        batch: list[Record] = []
-        size_bytes = 0
-        while self._rest and len(batch) < self._max_items:
-            size_bytes += self._rest[0].size_bytes
-            if batch and size_bytes > self._max_bytes:
-                break
-            batch.append(self._rest.popleft())
+        batch = self._rest[: self._max_items]
+        sizes = _sizes(batch)
+        if sum(sizes) > self._max_bytes:
+            fitting = bisect_right(list(accumulate(sizes)), self._max_bytes)
+            batch = batch[: max(1, fitting)]
+        del self._rest[: len(batch)]
         return batch
+
+
+def _sizes(records: Sequence[Record]) -> list[int]:
+    """Bytes of key and value of each."""
+    return [len(record.value or b"") + len(record.key or b"") for record in records]
