@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from operator import methodcaller
-from typing import Final, cast
+from collections.abc import Collection, Sequence
+from typing import cast
 
 from confluent_kafka import KafkaError, Message
 
@@ -12,14 +11,7 @@ from vss.errors import ConfigError
 from vss.schemas.envelope import Headers, Record, TopicPartition
 from vss.streams.kafka_config import translate
 
-_ERROR: Final = methodcaller("error")
-_TOPIC: Final = methodcaller("topic")
-_PARTITION: Final = methodcaller("partition")
-_OFFSET: Final = methodcaller("offset")
-_KEY: Final = methodcaller("key")
-_VALUE: Final = methodcaller("value")
-_HEADERS: Final = methodcaller("headers")
-_TIMESTAMP: Final = methodcaller("timestamp")
+_Pairs = list[tuple[str, bytes | None]]
 
 
 def is_record(message: Message) -> bool:
@@ -59,21 +51,20 @@ def records_of(messages: Sequence[Message], held: Collection[TopicPartition]) ->
         ConfigError: The topic does not exist, or this user may not read it.
         StreamError: The client can do no more.
     """
-    if any(error is not None for error in map(_ERROR, messages)):
+    if len([message for message in messages if message.error() is None]) < len(messages):
         messages = [message for message in messages if is_record(message)]
-    known = {place: place for place in held}
-    shared = cast("Callable[[tuple[str, int]], TopicPartition | None]", known.get)
-    places = list(map(shared, zip(map(_TOPIC, messages), map(_PARTITION, messages), strict=True)))
+    shared: dict[tuple[str | None, int | None], TopicPartition] = {place: place for place in held}
+    places = [shared.get((message.topic(), message.partition())) for message in messages]
     if not all(places):
         messages = [message for message, place in zip(messages, places, strict=True) if place is not None]
         places = [place for place in places if place is not None]
     fields = zip(
         places,
-        map(_OFFSET, messages),
-        map(_KEY, messages),
-        map(_VALUE, messages),
+        [message.offset() for message in messages],
+        [message.key() for message in messages],
+        [message.value() for message in messages],
         _headers(messages),
-        [max(0, timestamp_ms) for _, timestamp_ms in map(_TIMESTAMP, messages)],
+        [stamp_ms if stamp_ms > 0 else 0 for _, stamp_ms in [message.timestamp() for message in messages]],
         strict=True,
     )
     return list(map(Record._make, fields))
@@ -86,15 +77,15 @@ def number(value: int | None) -> int:
 
 def _headers(messages: Sequence[Message]) -> list[Headers]:
     try:
-        found = list(map(_HEADERS, messages))
+        found = cast("list[_Pairs | None]", [message.headers() for message in messages])
     except (UnicodeDecodeError, SystemError):
         found = [_shown_headers(message) for message in messages]
     return [tuple(pairs) if pairs else () for pairs in found]
 
 
-def _shown_headers(message: Message) -> list[tuple[str, bytes | None]] | None:
+def _shown_headers(message: Message) -> _Pairs | None:
     try:
-        return cast("list[tuple[str, bytes | None]] | None", message.headers())
+        return cast("_Pairs | None", message.headers())
     except (UnicodeDecodeError, SystemError):
         # Kafka wants names in UTF-8, yet takes any bytes. The client cannot show such headers; one record of that kind
         # must not end the worker.
