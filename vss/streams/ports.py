@@ -22,7 +22,8 @@ class RebalanceListener(Protocol):
             committed: The last commit of each new partition; None where the group never committed.
 
         Returns:
-            The offset to start from, for those partitions that shall not start at their committed offset.
+            The offset to start from, for those partitions that shall not start at their committed offset; where it is
+            gone, the log's first.
         """
 
     def on_revoked(self, partitions: Collection[TopicPartition]) -> None:
@@ -66,7 +67,7 @@ class Source(Protocol):
         """
 
     def seek(self, partition: TopicPartition, offset: int | None) -> None:
-        """The next record is the one at `offset`.
+        """The next record is the one at `offset`, or the log's first where that is gone.
 
         Args:
             partition: Must be assigned.

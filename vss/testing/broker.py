@@ -54,6 +54,8 @@ class InMemoryBroker:
         self._logs: dict[TopicPartition, list[Record]] = {
             TopicPartition(topic, i): [] for topic, partitions in topics.items() for i in range(partitions)
         }
+        # Where each begins; what lies below was deleted.
+        self._begins: dict[TopicPartition, int] = {}
         self._groups: dict[str, _Group] = {}
         self._members = 0
 
@@ -75,7 +77,7 @@ class InMemoryBroker:
         record = Record(
             topic=message.topic,
             partition=partition,
-            offset=len(log),
+            offset=self.begin(TopicPartition(message.topic, partition)) + len(log),
             key=message.key,
             value=message.value,
             headers=message.headers,
@@ -91,12 +93,24 @@ class InMemoryBroker:
         ]
 
     def read(self, partition: TopicPartition, offset: int, limit: int) -> list[Record]:
-        """At most `limit` records from an offset."""
-        return self._logs[partition][max(0, offset) : max(0, offset) + limit]
+        """At most `limit` records from an offset, or from the first where that is gone."""
+        place = max(0, offset - self.begin(partition))
+        return self._logs[partition][place : place + limit]
+
+    def begin(self, partition: TopicPartition) -> int:
+        """The offset of the first record, were there one."""
+        return self._begins.get(partition, 0)
+
+    def trim(self, partition: TopicPartition, before: int) -> None:
+        """Deletes the records below an offset, as retention does."""
+        begin = self.begin(partition)
+        if before > begin:
+            del self._logs[partition][: before - begin]
+            self._begins[partition] = before
 
     def end(self, partition: TopicPartition) -> int:
         """The offset the next record will get."""
-        return len(self._logs[partition])
+        return self.begin(partition) + len(self._logs[partition])
 
     def _partitions(self, topic: str) -> int:
         return sum(partition.topic == topic for partition in self._logs)

@@ -74,7 +74,8 @@ class InMemorySource:
         """See `Source.seek`."""
         if partition not in self._positions:
             raise StreamError(f"{partition.topic}[{partition.partition}] is not assigned")
-        self._positions[partition] = self._begins[partition] if offset is None else offset
+        target = self._begins[partition] if offset is None else offset
+        self._positions[partition] = max(target, self._broker.begin(partition))
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """See `Source.pause`."""
@@ -125,12 +126,19 @@ class InMemorySource:
             self._member = self._broker.join(self._group, self._topics)
         self._revoke(self._positions.keys() - self._broker.target(self._group, self._member))
         if arrived := self._broker.claim(self._group, self._member):
-            committed = self._broker.committed(self._group, arrived)
+            committed = self._within(self._broker.committed(self._group, arrived))
             starts = self._listener.on_assigned(committed)
             for partition, commit in committed.items():
                 self._begins[partition] = self._start(partition)
                 fallback = commit.offset if commit is not None else self._begins[partition]
-                self._positions[partition] = starts.get(partition, fallback)
+                self._positions[partition] = max(starts.get(partition, fallback), self._broker.begin(partition))
+
+    def _within(self, committed: Mapping[TopicPartition, Commit | None]) -> dict[TopicPartition, Commit | None]:
+        """Commits that retention has overtaken move to what is left."""
+        return {
+            partition: Commit(max(commit.offset, self._broker.begin(partition)), commit.metadata) if commit else None
+            for partition, commit in committed.items()
+        }
 
     def _lose(self) -> None:
         if lost := sorted(self._positions):
@@ -154,7 +162,7 @@ class InMemorySource:
             self._paused.discard(partition)
 
     def _start(self, partition: TopicPartition) -> int:
-        return 0 if self._start_at == "earliest" else self._broker.end(partition)
+        return self._broker.begin(partition) if self._start_at == "earliest" else self._broker.end(partition)
 
 
 class InMemorySink:

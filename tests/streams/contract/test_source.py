@@ -230,6 +230,29 @@ def test_a_seek_without_offset_goes_to_the_beginning(world: World, group: str) -
     assert [record.value for record in read(source, 3)] == [b"a", b"b", b"c"]
 
 
+@pytest.mark.parametrize("start_at", ["earliest", "latest"])
+def test_reading_again_from_what_is_gone_begins_with_what_is_left(world: World, group: str, start_at: str) -> None:
+    """State that was built from records which retention has deleted since is rebuilt from the others."""
+    topic = world.topic(1)
+    partition = TopicPartition(topic, 0)
+    publish(world.publisher(), topic, [str(i) for i in range(10)])
+    first, sink = world.source(group), world.sink()
+    first.subscribe([topic], Listener())
+    read(first, 10)
+    sink.transact([], {partition: Commit(8, "rewind=2")}, first.group())
+    first.close()
+    world.trim(partition, 5)
+    heir = world.source(group, start_at)
+    heir.subscribe([topic], Listener(starts={partition: 2}))
+    assert [record.offset for record in read(heir, 5)] == [5, 6, 7, 8, 9]
+    assert heir.lag() == {partition: 0}
+    heir.seek(partition, 3)
+    assert [record.offset for record in read(heir, 5)] == [5, 6, 7, 8, 9]
+    world.trim(partition, 9)
+    heir.seek(partition, 6)
+    assert [record.offset for record in read(heir, 1)] == [9]
+
+
 def test_a_partition_that_is_not_assigned_cannot_be_sought_in(world: World, group: str) -> None:
     topic = world.topic(1)
     source = world.source(group)

@@ -42,6 +42,9 @@ class World(Protocol):
     def publisher(self) -> Publisher:
         """A publisher that is closed after the test."""
 
+    def trim(self, partition: TopicPartition, before: int) -> None:
+        """Deletes the records of a partition below an offset, as retention does."""
+
     def visible(self, topic: str) -> list[Record]:
         """What a `read_committed` reader finds, partition by partition."""
 
@@ -69,6 +72,9 @@ class MemoryWorld:
 
     def publisher(self) -> Publisher:
         return InMemoryPublisher(self._broker)
+
+    def trim(self, partition: TopicPartition, before: int) -> None:
+        self._broker.trim(partition, before)
 
     def visible(self, topic: str) -> list[Record]:
         return self._broker.records(topic)
@@ -103,6 +109,11 @@ class KafkaWorld:
         publisher = KafkaPublisher(self._settings, logger=LOGGER)
         self._resources.callback(publisher.close)
         return publisher
+
+    def trim(self, partition: TopicPartition, before: int) -> None:
+        where = KafkaPartition(partition.topic, partition.partition, before)
+        admin = AdminClient({"bootstrap.servers": self._settings.bootstrap_servers})
+        admin.delete_records([where])[where].result(PATIENCE_S)
 
     def visible(self, topic: str) -> list[Record]:
         return read_committed(self._settings.bootstrap_servers, topic)
