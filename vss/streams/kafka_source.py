@@ -108,11 +108,6 @@ class KafkaSource:
         if partition not in self._assigned:
             raise StreamError(f"{partition.topic}[{partition.partition}] is not assigned")
         target = self._assigned[partition] if offset is None else offset
-        # Below the log's beginning the client would choose a place itself, which may be the end.
-        low, _ = self._bounds(partition)
-        self._go_to(partition, max(low, target))
-
-    def _go_to(self, partition: TopicPartition, target: int) -> None:
         try:
             self._consumer.seek(_kafka(partition, target))
         except KafkaException as error:
@@ -187,7 +182,7 @@ class KafkaSource:
             return
         self._unannounced.difference_update(waiting)
         for partition, offset in starts.items():
-            self._go_to(partition, offset)
+            self.seek(partition, offset)
         self.resume(waiting)
 
     def _welcome(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -221,7 +216,7 @@ class KafkaSource:
         for partition in partitions:
             commit = committed[partition]
             fallback = commit.offset if commit is not None else begins[partition]
-            # What a listener wants to read again may be gone; below the log's beginning the client would choose itself.
+            # What a listener wants to read again may be gone.
             starts[partition] = max(lows[partition], wanted.get(partition, fallback))
         self._assigned.update(begins)
         self._positions.update(starts)
