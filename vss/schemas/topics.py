@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from vss.schemas.aggregates import AGGREGATE_TYPE, AggregateEvent
 from vss.schemas.events import (
     CLASSIFICATION_TYPE,
     DETECTION_TYPE,
@@ -145,6 +146,16 @@ FORECASTS = Topic(
     partitions=4,
     retention_ms=7 * _DAY_MS,
 )
+AGGREGATES = Topic(
+    short="aggregates",
+    role=Role.RESULT,
+    summary="What a sensor's feature, or a camera's class, did in a span of time.",
+    key="sensor or camera id",
+    payload=AggregateEvent,
+    ce_type=AGGREGATE_TYPE,
+    partitions=4,
+    retention_ms=30 * _DAY_MS,
+)
 MODELS = Topic(
     short="models",
     role=Role.CONTROL,
@@ -207,6 +218,7 @@ CATALOGUE: tuple[Topic, ...] = (
     TELEMETRY,
     ANOMALIES,
     FORECASTS,
+    AGGREGATES,
     MODELS,
     MODEL_VERDICTS,
     MODEL_EVENTS,

@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("vss.cli.worker.detect:detect", "Detect objects in frames, one event a frame."),
     "classify": ("vss.cli.worker.classify:classify", "Classify frames, one event a frame."),
     "task": ("vss.cli.worker.task:task", "Do with frames what a task of your own does, one event a frame."),
+    "aggregate": ("vss.cli.worker.aggregate:aggregate", "Aggregate readings and objects over spans of time."),
     "cache": ("vss.cli.worker.cache:cache", "Keep the latest results in Redis."),
 }
 

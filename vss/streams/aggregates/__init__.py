@@ -1,0 +1,1 @@
+"""Aggregates over time, on faust tables whose changelog is in Kafka."""
