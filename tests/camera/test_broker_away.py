@@ -6,13 +6,18 @@ import subprocess
 from pathlib import Path
 
 from tests.camera.clips import make_clip
-from tests.camera.cluster import Cluster, dropped, metrics_port, scrape, value_of
+from tests.camera.cluster import CameraCluster
 from tests.camera.mjpeg_server import MjpegServer
 from tests.camera.rig import wait_until
+from tests.ingest.cluster import metrics_port, scrape, value_of
 from vss.codecs.headers import decode_frame_header
 from vss.local.fleet import LocalFleet
 from vss.schemas.topics import FRAMES
 from vss.streams.topic_admin import create_topics
+
+
+def dropped(metrics: str, camera: str, reason: str) -> float:
+    return value_of(metrics, f'vss_frames_dropped_total{{camera="{camera}",reason="{reason}"}}')
 
 
 def test_a_file_waits_for_a_broker_that_is_away_and_a_live_camera_sheds(
@@ -20,7 +25,7 @@ def test_a_file_waits_for_a_broker_that_is_away_and_a_live_camera_sheds(
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=100)  # four seconds
     with LocalFleet(tmp_path / "fleet") as fleet, MjpegServer() as server:
-        cluster = Cluster(fleet.addresses.bootstrap_servers)
+        cluster = CameraCluster(fleet.addresses.bootstrap_servers)
         create_topics(cluster.kafka, topics=(FRAMES,))
         file = tmp_path / "cameras.toml"
         file.write_text(
@@ -52,7 +57,7 @@ def test_a_file_waits_for_a_broker_that_is_away_and_a_live_camera_sheds(
         assert file_report["dropped"] == {}
         assert live["published"] + sum(live["dropped"].values()) == live["captured"]
         by_camera: dict[str, list[int]] = {"live": [], "file": []}
-        for header in map(decode_frame_header, cluster.frames()):
+        for header in map(decode_frame_header, cluster.records()):
             by_camera[header.camera_id].append(header.seq or 0)
         assert by_camera["file"] == list(range(100))
         assert by_camera["live"] == sorted(set(by_camera["live"]))

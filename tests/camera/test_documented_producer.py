@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.camera.clips import jpeg_of
-from tests.camera.cluster import Cluster
+from tests.camera.cluster import CameraCluster
 from vss.codecs.headers import decode_frame_header
 from vss.codecs.images import read_image_info
 from vss.config import Limits
@@ -15,7 +15,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "cameras.md"
 
 
 def test_the_documented_producers_make_frames_that_workers_read(bootstrap_servers: str, tmp_path: Path) -> None:
-    cluster = Cluster(bootstrap_servers)
+    cluster = CameraCluster(bootstrap_servers)
     create_topics(cluster.kafka, topics=(FRAMES,))
     picture = tmp_path / "gate.jpg"
     picture.write_bytes(jpeg_of(5))
@@ -28,7 +28,7 @@ def test_the_documented_producers_make_frames_that_workers_read(bootstrap_server
         assert written in code
         code = code.replace(written, here)
     exec(code, {})  # noqa: S102 - the project's own documentation
-    plain, with_headers = cluster.frames()
+    plain, with_headers = cluster.records()
     for record in (plain, with_headers):
         header = decode_frame_header(record)
         assert header.camera_id == "gate"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.camera.cluster import Cluster
+from tests.camera.cluster import CameraCluster
 from vss.config import KafkaSettings
 from vss.errors import BrokerUnavailable, ConfigError, RecordTooLarge
 from vss.local.ports import free_ports
@@ -18,26 +18,26 @@ from vss.streams.topic_admin import create_topics
 
 
 @pytest.fixture
-def cluster(bootstrap_servers: str) -> Cluster:
-    cluster = Cluster(bootstrap_servers)
+def cluster(bootstrap_servers: str) -> CameraCluster:
+    cluster = CameraCluster(bootstrap_servers)
     create_topics(cluster.kafka, topics=(FRAMES,))
     return cluster
 
 
 @pytest.fixture
-def publisher(cluster: Cluster) -> Iterator[KafkaPublisher]:
+def publisher(cluster: CameraCluster) -> Iterator[KafkaPublisher]:
     publisher = KafkaPublisher(cluster.kafka, logger=get_logger("test"))
     yield publisher
     publisher.close()
 
 
-def message(cluster: Cluster, size_bytes: int = 10, topic: str | None = None) -> Message:
+def message(cluster: CameraCluster, size_bytes: int = 10, topic: str | None = None) -> Message:
     return Message(topic or FRAMES.name(cluster.kafka.topic_prefix), b"gate", b"x" * size_bytes)
 
 
 @pytest.mark.parametrize("size_bytes", [13 << 20, 17 << 20], ids=["for the topic", "for the client"])
 def test_a_message_too_large_is_reported_and_its_neighbours_are_written(
-    cluster: Cluster, publisher: KafkaPublisher, size_bytes: int
+    cluster: CameraCluster, publisher: KafkaPublisher, size_bytes: int
 ) -> None:
     ends: list[Exception | None] = []
     for size in (10, size_bytes, 10):
@@ -46,10 +46,10 @@ def test_a_message_too_large_is_reported_and_its_neighbours_are_written(
     assert ends[0] is None
     assert isinstance(ends[1], RecordTooLarge)
     assert ends[2] is None
-    assert len(cluster.frames()) == 2
+    assert len(cluster.records()) == 2
 
 
-def test_a_topic_that_is_gone_is_reported_with_the_fix(cluster: Cluster, publisher: KafkaPublisher) -> None:
+def test_a_topic_that_is_gone_is_reported_with_the_fix(cluster: CameraCluster, publisher: KafkaPublisher) -> None:
     ends: list[Exception | None] = []
     assert publisher.publish(message(cluster, topic=f"{cluster.kafka.topic_prefix}gone"), ends.append)
     assert publisher.flush(60) == 0
@@ -60,7 +60,7 @@ def test_a_topic_that_is_gone_is_reported_with_the_fix(cluster: Cluster, publish
 
 def test_closing_without_a_broker_gives_up_soon_and_says_so_of_every_message() -> None:
     address = f"127.0.0.1:{free_ports(1, random.Random())[0]}"
-    cluster = Cluster(address)
+    cluster = CameraCluster(address)
     publisher = KafkaPublisher(cluster.kafka, logger=get_logger("test"), patient=True)
     ends: list[Exception | None] = []
     for _ in range(5):
@@ -73,7 +73,7 @@ def test_closing_without_a_broker_gives_up_soon_and_says_so_of_every_message() -
     assert all(isinstance(error, BrokerUnavailable) for error in ends)
 
 
-def test_a_full_queue_takes_nothing_more(cluster: Cluster) -> None:
+def test_a_full_queue_takes_nothing_more(cluster: CameraCluster) -> None:
     settings = KafkaSettings(
         bootstrap_servers=f"127.0.0.1:{free_ports(1, random.Random())[0]}",
         properties={"queue.buffering.max.messages": 3},
@@ -86,7 +86,7 @@ def test_a_full_queue_takes_nothing_more(cluster: Cluster) -> None:
 
 
 def test_without_patience_a_message_fails_in_time() -> None:
-    cluster = Cluster(f"127.0.0.1:{free_ports(1, random.Random())[0]}")
+    cluster = CameraCluster(f"127.0.0.1:{free_ports(1, random.Random())[0]}")
     settings = cluster.kafka.model_copy(update={"properties": {"message.timeout.ms": 1000}})
     publisher = KafkaPublisher(settings, logger=get_logger("test"))
     ends: list[Exception | None] = []

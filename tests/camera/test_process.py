@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.camera.cluster import Cluster, metrics_port, scrape, value_of
+from tests.camera.cluster import CameraCluster
 from tests.camera.mjpeg_server import MjpegServer
 from tests.camera.rig import wait_until
+from tests.ingest.cluster import metrics_port, scrape, value_of
 from vss.codecs.headers import decode_frame_header
 from vss.local.ports import free_ports
 from vss.schemas.topics import FRAMES
@@ -22,13 +23,13 @@ from vss.streams.topic_admin import create_topics
 
 
 @pytest.fixture
-def cluster(bootstrap_servers: str) -> Cluster:
-    cluster = Cluster(bootstrap_servers)
+def cluster(bootstrap_servers: str) -> CameraCluster:
+    cluster = CameraCluster(bootstrap_servers)
     create_topics(cluster.kafka, topics=(FRAMES,))
     return cluster
 
 
-def test_a_file_reaches_kafka_whole_and_in_order(cluster: Cluster, clip: Path) -> None:
+def test_a_file_reaches_kafka_whole_and_in_order(cluster: CameraCluster, clip: Path) -> None:
     ended = cluster.run("gate", str(clip), "--as-fast-as-possible", "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == {
@@ -39,7 +40,7 @@ def test_a_file_reaches_kafka_whole_and_in_order(cluster: Cluster, clip: Path) -
         "dropped": {},
         "error": None,
     }
-    records = cluster.frames()
+    records = cluster.records()
     headers = [decode_frame_header(record) for record in records]
     assert len({record.partition for record in records}) == 1
     assert [header.seq for header in headers] == list(range(20))
@@ -48,7 +49,7 @@ def test_a_file_reaches_kafka_whole_and_in_order(cluster: Cluster, clip: Path) -
 
 
 def test_a_camera_stops_in_time_with_everything_written(
-    cluster: Cluster, clip: Path, started: list[subprocess.Popen[str]]
+    cluster: CameraCluster, clip: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     started.append(process := cluster.start("gate", str(clip), "--loop", "--json", "--metrics-port", "0"))
     port = metrics_port(process)
@@ -64,10 +65,10 @@ def test_a_camera_stops_in_time_with_everything_written(
     report = json.loads(out)
     assert report["state"] == "finished"
     assert report["published"] + sum(report["dropped"].values()) == report["captured"]
-    assert len(cluster.frames()) == report["published"] >= 5
+    assert len(cluster.records()) == report["published"] >= 5
 
 
-def test_a_camera_that_fails_does_not_end_the_others(cluster: Cluster, clip: Path, tmp_path: Path) -> None:
+def test_a_camera_that_fails_does_not_end_the_others(cluster: CameraCluster, clip: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     file = tmp_path / "cameras.toml"
@@ -86,12 +87,12 @@ def test_a_camera_that_fails_does_not_end_the_others(cluster: Cluster, clip: Pat
         ("one", "finished", 20),
         ("two", "finished", 20),
     ]
-    sizes = {(header.camera_id, header.width) for header in map(decode_frame_header, cluster.frames())}
+    sizes = {(header.camera_id, header.width) for header in map(decode_frame_header, cluster.records())}
     assert sizes == {("one", 96), ("two", 48)}
 
 
 def test_a_live_camera_and_a_file_share_a_process(
-    cluster: Cluster, clip: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+    cluster: CameraCluster, clip: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     with MjpegServer() as server:
         file = tmp_path / "cameras.toml"
@@ -122,7 +123,9 @@ def test_a_live_camera_and_a_file_share_a_process(
         (["--config", "absent.toml"], "absent.toml", "[[camera]]"),
     ],
 )
-def test_what_cannot_work_is_one_line_with_the_fix(cluster: Cluster, arguments: list[str], says: str, fix: str) -> None:
+def test_what_cannot_work_is_one_line_with_the_fix(
+    cluster: CameraCluster, arguments: list[str], says: str, fix: str
+) -> None:
     ended = cluster.run(*arguments)
     assert ended.returncode == 2
     error, *more = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
@@ -133,7 +136,7 @@ def test_what_cannot_work_is_one_line_with_the_fix(cluster: Cluster, arguments: 
     assert fix in more[0]
 
 
-def test_cameras_that_all_fail_say_so_each(cluster: Cluster, tmp_path: Path) -> None:
+def test_cameras_that_all_fail_say_so_each(cluster: CameraCluster, tmp_path: Path) -> None:
     file = tmp_path / "cameras.toml"
     file.write_text('[[camera]]\nid = "a"\nsource = "no.mp4"\n[[camera]]\nid = "b"\nsource = "no/folder"\n')
     ended = cluster.run("--config", str(file))
@@ -143,7 +146,7 @@ def test_cameras_that_all_fail_say_so_each(cluster: Cluster, tmp_path: Path) -> 
     assert "no/folder" in ended.stderr
 
 
-def test_an_unreadable_file_is_one_line_with_the_fix(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_one_line_with_the_fix(cluster: CameraCluster, tmp_path: Path) -> None:
     file = tmp_path / "clip.mp4"
     file.write_bytes(b"no video")
     ended = cluster.run("gate", str(file))
@@ -153,14 +156,14 @@ def test_an_unreadable_file_is_one_line_with_the_fix(cluster: Cluster, tmp_path:
 
 
 def test_a_missing_topic_names_the_command_that_makes_it(bootstrap_servers: str, clip: Path) -> None:
-    ended = Cluster(bootstrap_servers).run("gate", str(clip))
+    ended = CameraCluster(bootstrap_servers).run("gate", str(clip))
     assert ended.returncode == 2
     assert "fix:   create the topics: vss topics create" in ended.stderr
 
 
 def test_no_broker_is_one_line_with_the_fix_in_ten_seconds(clip: Path) -> None:
     start_s = time.monotonic()
-    ended = Cluster(f"127.0.0.1:{free_ports(1, random.Random())[0]}").run("gate", str(clip))
+    ended = CameraCluster(f"127.0.0.1:{free_ports(1, random.Random())[0]}").run("gate", str(clip))
     assert time.monotonic() - start_s < 20  # 8 of them for the broker, the rest for a busy machine
     assert ended.returncode == 1
     assert "error: no Kafka broker at 127.0.0.1" in ended.stderr

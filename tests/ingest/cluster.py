@@ -1,4 +1,4 @@
-"""`vss camera` as a process, on a topic prefix of its own, and what it left in Kafka."""
+"""`vss camera` or `vss sensor` as a process, on a topic prefix of its own, and what it left in Kafka."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from confluent_kafka import Consumer, TopicPartition
 
 from vss.config import KafkaSettings
 from vss.schemas.envelope import Record
-from vss.schemas.topics import FRAMES
+from vss.schemas.topics import Topic
 from vss.streams.kafka_records import record_of
 
 
 class Cluster:
     """A Kafka, and a prefix that nobody else uses."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, *, command: str, topic: Topic) -> None:
+        self._command = command
+        self._topic = topic
         self.kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=f"{uuid.uuid4().hex[:8]}.")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = os.environ | {
-            "VSS_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-            "VSS_KAFKA__TOPIC_PREFIX": self.kafka.topic_prefix,
-        }
-        command = [sys.executable, "-c", "from vss.cli.main import main; main()", "camera", *arguments]
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        environment = (
+            os.environ
+            | variables
+            | {
+                "VSS_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+                "VSS_KAFKA__TOPIC_PREFIX": self.kafka.topic_prefix,
+            }
+        )
+        command = [sys.executable, "-c", "from vss.cli.main import main; main()", self._command, *arguments]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,12 +47,12 @@ class Cluster:
             raise
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def frames(self) -> list[Record]:
-        """Everything in the frames' topic."""
+    def records(self) -> list[Record]:
+        """Everything in the topic."""
         consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": uuid.uuid4().hex})
         try:
-            topic = FRAMES.name(self.kafka.topic_prefix)
-            partitions = [TopicPartition(topic, i, 0) for i in range(FRAMES.partitions)]
+            topic = self._topic.name(self.kafka.topic_prefix)
+            partitions = [TopicPartition(topic, i, 0) for i in range(self._topic.partitions)]
             expected = sum(consumer.get_watermark_offsets(p, timeout=30)[1] for p in partitions)
             consumer.assign(partitions)
             records: list[Record] = []
@@ -67,7 +73,7 @@ def metrics_port(process: subprocess.Popen[str]) -> int:
     for line in process.stderr:
         if found := re.search(r'"port": (\d+)', line):
             return int(found.group(1))
-    raise AssertionError("the camera ended before it served metrics")
+    raise AssertionError("the process ended before it served metrics")
 
 
 def scrape(port: int) -> str:
@@ -78,7 +84,3 @@ def scrape(port: int) -> str:
 def value_of(metrics: str, name: str) -> float:
     """The first sample whose name and labels begin so."""
     return next((float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(name)), 0.0)
-
-
-def dropped(metrics: str, camera: str, reason: str) -> float:
-    return value_of(metrics, f'vss_frames_dropped_total{{camera="{camera}",reason="{reason}"}}')

@@ -46,7 +46,12 @@ def checked(schema: type[M], values: Mapping[str, Any], *, role: str, where: str
             ) from None
         if first["type"] == "missing":
             raise ConfigError(f"{prefix}{name} is missing", fix=f"give the {role} a {name}") from None
-        raise ConfigError(f"{prefix}{name}: {first['msg']}", fix=f"give {name} a fitting value") from None
+        what = first["msg"].removeprefix("Value error, ")
+        # What concerns several values has no place of its own.
+        raise ConfigError(
+            f"{prefix}{name}: {what}" if name else f"{prefix}{what}",
+            fix=f"give {name or f'the {role}'} a fitting value",
+        ) from None
 
 
 def load_tables(

@@ -39,7 +39,7 @@ def place_of(name: str, header: Sequence[str], where: str, option: str) -> int:
         name: Of the column.
         header: All names.
         where: The table, for messages.
-        option: The flag that named the column.
+        option: The flag that named the column, with what stands between it and the name.
 
     Raises:
         SourceUnreadable: There is none of that name; names the nearest and all there are.
@@ -48,4 +48,4 @@ def place_of(name: str, header: Sequence[str], where: str, option: str) -> int:
         return list(header).index(name)
     near = difflib.get_close_matches(name, header, n=1, cutoff=0.0)[0]
     listed = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
-    raise SourceUnreadable(f"{where} has no column {name!r}", fix=f"did you mean {option} {near!r}? It has: {listed}")
+    raise SourceUnreadable(f"{where} has no column {name!r}", fix=f"did you mean {option}{near!r}? It has: {listed}")

@@ -132,12 +132,12 @@ class _CsvStream:
                 f"{where} has no column called {', '.join(TIME_NAMES)}",
                 fix=f"say which holds the time: --time-column {header[0]!r}",
             )
-        self._time_at = place_of(time, header, where, "--time-column")
-        self._sensor_at = place_of(columns.sensor, header, where, "--sensor-column") if columns.sensor else None
+        self._time_at = place_of(time, header, where, "--time-column ")
+        self._sensor_at = place_of(columns.sensor, header, where, "--sensor-column ") if columns.sensor else None
         self._chosen = bool(columns.features)
         if self._chosen:
             self._features = [
-                (feature, place_of(column, header, where, "--features" if feature == column else f"--map {feature}="))
+                (feature, place_of(column, header, where, "--features " if feature == column else f"--map {feature}="))
                 for feature, column in columns.features.items()
             ]
         else:

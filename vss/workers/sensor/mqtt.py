@@ -22,6 +22,17 @@ _WAIT_S = 0.2
 _BATCH = 256
 
 
+class _ClosesItself(ssl.SSLSocket):
+    """Paho forgets a socket whose handshake fails."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """How a broker is known, and how it knows us.
@@ -46,6 +57,7 @@ class Tls:
             context = ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise _bad_file(self.ca_file, error, "give --ca-file a PEM file with the CA's certificate") from None
+        context.sslsocket_class = _ClosesItself
         if self.cert_file is not None:
             try:
                 # A key that wants a passphrase would ask for it on the terminal.
