@@ -19,12 +19,16 @@ Example:
   vss audit
   vss audit --wait 30 --json
   vss audit --group night-shift
+  vss audit --topic telemetry --group vss.forecast
 """
+
+# Whose outcomes count where nothing else is said.
+_STEPS = {"telemetry": "anomaly"}
 
 
 @click.command(epilog=EXAMPLES)
 @click.option("--topic", default="frames", show_default=True, help="The input, as the catalogue names it.")
-@click.option("--group", help="Whose outcomes count.  [default: the group of `vss worker detect`]")
+@click.option("--group", help="Whose outcomes count.  [default: that of `detect`, of telemetry `anomaly`]")
 @click.option(
     "--wait",
     "wait_s",
@@ -46,10 +50,13 @@ def audit(
     list_first: int,
     as_json: bool,
 ) -> None:
-    """Check that every frame has exactly one outcome: an event, a shed note or a dead letter.
+    """Check that every frame or reading has exactly one outcome: an event, a shed note or a dead letter.
+
+    A reading may also have been taken into its sensor's window, which events name: each event's window is held against
+    the readings.
 
     Reads the whole topic up to its present end, and everything that came of it, as a consumer sees it that reads only
-    what is committed. While cameras and workers run, some frames are always under way: --wait waits for those that are
+    what is committed. While cameras and workers run, some records are always under way: --wait waits for those that are
     there at the start. Exits with 1 unless every record has exactly one outcome.
     """
     from vss.errors import ConfigError
@@ -62,8 +69,9 @@ def audit(
         raise ConfigError(f"no input topic {topic!r} in the catalogue", fix=f"choose of {', '.join(inputs)}")
     report = run_audit(
         settings.kafka,
-        group=group if group is not None else consumer_group(settings, "detect"),
+        group=group if group is not None else consumer_group(settings, _STEPS.get(topic, "detect")),
         topic=inputs[topic],
+        limits=settings.limits,
         wait_s=wait_s,
         list_first=list_first,
     )
@@ -88,12 +96,17 @@ def _print(report: AuditReport) -> None:
         ("doubled", report.doubled, report.first_doubled),
         ("stray", report.stray, report.first_stray),
     ]
+    if report.taken or report.wrong_windows:
+        rows.insert(2, ("taken", report.taken, ()))
+        rows.append(("wrong windows", report.wrong_windows, report.first_wrong_windows))
     bad = "yellow" if report.waits else "red"
     for name, count, first in rows:
         places = " ".join(f"{at.topic}[{at.partition}]@{at.offset}" for at in first)
-        click.secho(f"  {name:<13}{count:>12,}  {places}", fg=bad if first else None)
+        click.secho(f"  {name:<14}{count:>11,}  {places}", fg=bad if first else None)
     if report.unreadable:
         click.secho(f"  {report.unreadable} records of the outcome topics are no outcomes", fg="yellow")
+    if report.waiting:
+        click.echo(f"  {report.waiting:,} of the taken readings are in no event's window yet")
     for other, count in sorted(report.other_groups.items()):
         click.echo(f"  left out: {count:,} outcomes of group {other}")
     verdict, colour = _verdict(report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vss.schemas.envelope import TopicPartition
 
@@ -40,6 +40,16 @@ class Ledger:
         if marks[place] & _MOST < _MOST:
             marks[place] += 1
         return True
+
+    def take(self, partition: TopicPartition, offsets: Iterable[int], end: int) -> int:
+        """Those of some records below an offset that have no outcome have one now; returns how many."""
+        marks, low = self._marks[partition], self._lows[partition]
+        count = 0
+        for offset in offsets:
+            if low <= offset < end and marks[offset - low] == _RECORD:
+                marks[offset - low] += 1
+                count += 1
+        return count
 
     def forget_before(self, partition: TopicPartition, low: int) -> None:
         """The span of a partition begins later now."""
