@@ -17,6 +17,7 @@ _SETTINGS = {
     "device": "model.device",
     "threads": "model.threads",
     "conf": "model.confidence",
+    "threshold": "model.threshold",
     "iou": "model.iou",
     "classes": "model.classes",
     "max_detections": "model.max_detections",
@@ -47,6 +48,13 @@ _CASCADE_OPTIONS = (
 )
 _CLASSIFIER_OPTIONS = (
     click.option("--top-k", type=int, metavar="N", help="Classes that a classification holds.  [default: 5]"),
+)
+_THRESHOLD_OPTION = click.option(
+    "--threshold", type=float, metavar="SCORE", help="Above it a window is an anomaly.  [default: the model's]"
+)
+_SERIES_OPTIONS = (
+    click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or tensorrt.  [default: auto]"),
+    click.option("--threads", type=int, metavar="N", help="Calls of a model at once on the CPU; 0 is one a core."),
 )
 
 
@@ -87,6 +95,16 @@ def task_worker_options(command: F) -> F:
     return _worker(command, *_RUN_OPTIONS)
 
 
+def anomaly_worker_options(command: F) -> F:
+    """Adds what an anomaly worker's models and servers take; all of it reaches the command as `settings`."""
+    return _series_worker(command, _THRESHOLD_OPTION, *_SERIES_OPTIONS)
+
+
+def forecast_worker_options(command: F) -> F:
+    """Adds what a forecast worker's models and servers take; all of it reaches the command as `settings`."""
+    return _series_worker(command, *_SERIES_OPTIONS)
+
+
 def cascade_options(command: F) -> F:
     """Adds `--then` and `--then-classes`, which reach the command as `then` and `then_classes`."""
     for option in reversed(_CASCADE_OPTIONS):
@@ -97,6 +115,10 @@ def cascade_options(command: F) -> F:
 def _worker(command: F, *options: Callable[[F], F]) -> F:
     fleet = (CONFIG_OPTION, KAFKA_OPTION, REDIS_OPTION)
     return with_settings(command, *options, _STORE_OPTION, *fleet, pop_flags=_pop_flags)
+
+
+def _series_worker(command: F, *options: Callable[[F], F]) -> F:
+    return with_settings(command, *options, _STORE_OPTION, CONFIG_OPTION, KAFKA_OPTION, pop_flags=_pop_flags)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -110,6 +110,20 @@ def decode_frame_header(record: Record) -> FrameHeader:
     )
 
 
+def asked_model(headers: Headers) -> str | None:
+    """The model that a record asks for by `vss_model`; None for none.
+
+    Raises:
+        BadHeader: The header's value is no text that fits.
+    """
+    return _text(dict(headers), "vss_model") if headers else None
+
+
+def traceparent_of(headers: Headers) -> str | None:
+    """A record's W3C trace context; None where it has none that parses."""
+    return _traceparent(dict(headers)) if headers else None
+
+
 def event_headers(*, id: str, type: str, source: str, time: str, traceparent: str | None) -> Headers:  # noqa: A002 - CloudEvents' names
     """Headers of an event in JSON."""
     pairs: list[tuple[str, bytes | None]] = [
