@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from vss.config import Settings
+from vss.model_store.evaluation.usage import Stopwatch
 from vss.schemas.envelope import Commit, Message, TopicPartition
 from vss.streams.ports import Sink
+from vss.workers.loop.loop import Loop
 
 
 class WatchedSink:
@@ -34,3 +36,14 @@ class WatchedSink:
 def in_group(settings: Settings, group: str) -> Settings:
     """The settings of a worker of that consumer group."""
     return settings.model_copy(update={"loop": settings.loop.model_copy(update={"group": group})})
+
+
+class TimedLoop(Loop):
+    """Notes when its partitions arrive: from then on the client fetches."""
+
+    watch: Stopwatch | None = None
+
+    def on_assigned(self, committed: Mapping[TopicPartition, Commit | None]) -> Mapping[TopicPartition, int]:
+        """See `Loop.on_assigned`."""
+        self.watch = self.watch or Stopwatch()
+        return super().on_assigned(committed)

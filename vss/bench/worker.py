@@ -9,19 +9,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from vss.bench.backlog import publish_backlog
-from vss.bench.watched import WatchedSink, in_group
+from vss.bench.watched import TimedLoop, WatchedSink, in_group
 from vss.clock import Deadline, SystemClock
 from vss.config import Settings
 from vss.errors import InferenceFailed, StreamError
 from vss.logs import Logger, get_logger
 from vss.metrics import Metrics
-from vss.model_store.evaluation.usage import Stopwatch, Usage
+from vss.model_store.evaluation.usage import Usage
 from vss.model_store.serving.requests import Server
 from vss.schemas import topics as catalogue
-from vss.schemas.envelope import Commit, Message, TopicPartition
+from vss.schemas.envelope import Message
 from vss.streams.dead_letters import PREFIX
 from vss.streams.log_reader import LogReader
-from vss.workers.loop.loop import Loop
 from vss.workers.pictures.kinds import CLASSIFY, DETECT, PictureWorker
 from vss.workers.pictures.step import PictureStep
 from vss.workers.service import make_loop
@@ -43,16 +42,6 @@ class Work:
     stages: Mapping[str, float]
 
 
-class _TimedLoop(Loop):
-    """Notes when its partitions arrive: from then on the client fetches."""
-
-    watch: Stopwatch | None = None
-
-    def on_assigned(self, committed: Mapping[TopicPartition, Commit | None]) -> Mapping[TopicPartition, int]:
-        self.watch = self.watch or Stopwatch()
-        return super().on_assigned(committed)
-
-
 class _Count:
     """What a worker has committed; ends its run with the last event."""
 
@@ -62,7 +51,7 @@ class _Count:
         self._events = 0
         self._on_events = on_events
         self._stop = stop
-        self.loop: _TimedLoop | None = None
+        self.loop: TimedLoop | None = None
         self.usage: Usage | None = None
         self.transactions = 0
         # Of frames that became no event: how many, and what the first one became.
@@ -147,10 +136,10 @@ class WorkerBench:
                 logger=self._logger,
                 resources=resources,
                 clock=clock,
-                kind=_TimedLoop,
+                kind=TimedLoop,
                 watched=lambda sink: WatchedSink(sink, count.committed),
             )
-            assert isinstance(loop, _TimedLoop)  # noqa: S101 - as it was asked for
+            assert isinstance(loop, TimedLoop)  # noqa: S101 - as it was asked for
             count.loop = loop
             loop.run(stop)
         self.transactions += count.transactions
