@@ -76,6 +76,16 @@ def test_a_corrupt_data_folder_is_an_error_that_says_what_helps(tmp_path: Path) 
         fleet.down()
 
 
+def test_data_of_a_newer_kafka_are_an_error_that_says_what_helps(tmp_path: Path) -> None:
+    says = (
+        'case "$*" in *StorageTool*) exit 0;; esac; echo "Caused by: org.apache.kafka.common.errors.'
+        "UnsupportedVersionException: Can't read version 4 of BrokerEndpoint\""
+    )
+    with pytest.raises(LocalError, match="written by a newer Kafka than this one") as raised:
+        LocalFleet(tmp_path / "fleet", environ=fake_java(tmp_path, says)).up(redis=False)
+    assert f"remove {tmp_path / 'fleet' / KAFKA}" in raised.value.fix
+
+
 def test_a_corrupt_redis_file_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
     fleet = LocalFleet(tmp_path)
     fleet.up(kafka=False)

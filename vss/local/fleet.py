@@ -31,6 +31,8 @@ STOP_GRACE_S = 15.0
 POLL_S = 0.05
 START_ATTEMPTS = 3
 PORT_TAKEN = ("Address already in use", "Address in use", "BindException")
+# Of Kafka's own records of topics and brokers, which it finds written in a later format than it knows.
+WRITTEN_BY_NEWER_KAFKA = "UnsupportedVersionException: Can't read version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,11 @@ class LocalFleet:
             self._clock.wait(never, POLL_S)
 
     def _failed(self, name: str, log: str, *, ended: bool) -> LocalError:
+        if WRITTEN_BY_NEWER_KAFKA in log:
+            return LocalError(
+                f"the data in {self._servers[name].folder} were written by a newer Kafka than this one",
+                fix=f"remove {self._servers[name].folder} to start afresh, or choose another folder with --folder",
+            )
         how = "ended while it started" if ended else f"did not answer within {READY_TIMEOUT_S:.0f} s"
         kind = PortTaken if any(sign in log for sign in PORT_TAKEN) else LocalError
         return kind(
