@@ -143,8 +143,9 @@ class Readings:
             inside = inside[inside >= starts[i]]
             right[i] = len(inside) == counts[i] and int(inside.min()) == starts[i] and at[begins[i]] == firsts[i]
         # What retention took away cannot be counted any more.
-        gone: NDArray[np.bool_] = (firsts & ((1 << _OFFSET_BITS) - 1)) < self._low
-        return ~(right | gone)
+        gone = (firsts & ((1 << _OFFSET_BITS) - 1)) < self._low
+        wrong: NDArray[np.bool_] = ~(right | gone)
+        return wrong
 
 
 class WindowAudit:

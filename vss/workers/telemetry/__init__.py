@@ -1,0 +1,1 @@
+"""The workers that look at windows of readings: anomalies and forecasts."""
