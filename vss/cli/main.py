@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("vss.cli.topics:topics", "Create, list and describe the fleet's topics."),
     "camera": ("vss.cli.camera:camera", "Publish frames of one or many cameras."),
     "sensor": ("vss.cli.sensor:sensor", "Publish readings of one or many sensors."),
-    "worker": ("vss.cli.worker.group:worker", "Run a worker: detect, classify, task or cache."),
+    "worker": ("vss.cli.worker.group:worker", "Run a worker: detect, classify, anomaly, forecast, cache, …"),
     "infer": ("vss.cli.infer:infer", "Run a model on images, folders and videos, without Kafka."),
     "tail": ("vss.cli.tail:tail", "Follow a topic."),
     "latest": ("vss.cli.latest:latest", "Show the latest result of a camera or sensor."),

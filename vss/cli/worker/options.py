@@ -24,7 +24,10 @@ _FRAME_OPTIONS = (
 _WORKER_OPTIONS = (
     click.option("--group", help="Consumer group; workers of a group share the partitions."),
     click.option(
-        "--max-batch", type=int, metavar="N", help="Records in a micro-batch.  [default: 32 frames, 256 results]"
+        "--max-batch",
+        type=int,
+        metavar="N",
+        help="Records in a micro-batch.  [default: 32 frames, 256 results, 2048 readings]",
     ),
     click.option(
         "--metrics-port",

@@ -93,7 +93,7 @@ class ForecastErrors:
         scales = _deviations(group.windows.values[places])
         ends = group.windows.end_ms[places].tolist()
         means = self._means_of(group, said)
-        sound: list[bool] = np.isfinite(bands).reshape(len(bands), -1).all(axis=1).tolist()
+        sound = [bool(np.isfinite(band).all()) for band in bands]
         for j, key in enumerate(begun):
             if (old := self._open.pop(key, None)) is not None:
                 self._bytes -= old.bands.nbytes
