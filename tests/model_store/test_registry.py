@@ -54,7 +54,7 @@ def test_a_package_offers_a_function_or_a_kind(installed: Install, points_to: st
     installed(name, name, points_to, code)
     kind = task_kind(name)
     assert kind.name == name
-    assert kind.load(_ref(), None, ModelSettings()).classes_in({}) == ["counted"]  # type: ignore[arg-type]
+    assert kind.load(_ref(), None, ModelSettings()).classes_in({}) == ["counted"]  # type: ignore[arg-type, union-attr]
     assert name in known_tasks()
 
 

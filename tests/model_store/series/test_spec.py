@@ -51,6 +51,8 @@ def test_a_threshold_set_by_hand_takes_the_trained_levels_along() -> None:
 
     assert spec.threshold == 3.0
     assert spec.scores_of_levels == (3.0, 4.5, 6.0, 12.0)
+    louder = read_series_spec(metadata(), manifest(threshold=3.0), threshold=4.0)
+    assert (louder.threshold, louder.scores_of_levels) == (4.0, (4.0, 6.0, 8.0, 16.0))
 
 
 def test_levels_ranges_and_the_rule_for_missing_values_can_be_set_by_hand() -> None:

@@ -122,7 +122,7 @@ class LoadedMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_held_is_open_and_what_is_not_listed_is_closed(self) -> None:
         assert self.store.open_now() == sorted(f"{name}@1" for name in self.order)
-        assert all(not model.runner.closed for model in self.leases)  # type: ignore[attr-defined]
+        assert all(not model.runner.closed for model in self.leases)  # type: ignore[union-attr]
         assert len(self.order) <= MOST
         held = sum(self.sizes[name] for name in self.order)
         assert held <= min(MOST_BYTES, ON_DEVICE)

@@ -219,5 +219,5 @@ def test_an_estimate_follows_the_file_and_the_input(tmp_path: Path) -> None:
     assert estimate(small) == 1000 + (16 << 20) + 8 * 4 * 3 * 64 * 64 * 4
     assert estimate(small, on_accelerator=True) - estimate(small) == 8 * 28 * 3 * 64 * 64 * 4
     ref = ModelRef("m", "1", file, Manifest())
-    assert estimated_bytes(ref, on_accelerator=False, input_wh=(64, 64)) == estimate(small)
+    assert estimated_bytes(ref, on_accelerator=False, input_numbers=3 * 64 * 64) == estimate(small)
     assert estimate(Manifest(task="classification")) < estimate(Manifest())

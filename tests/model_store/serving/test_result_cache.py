@@ -201,6 +201,7 @@ def test_every_setting_is_known_to_change_answers_or_not_to() -> None:
         "routes",
         "route_by_header",
         "threads",
+        "threshold",  # of windows
     }
     unknown = set(ModelSettings.model_fields) - set(SETTINGS_THAT_CHANGE_ANSWERS) - never
     assert not unknown, f"does {unknown} change what a model says of a picture?"

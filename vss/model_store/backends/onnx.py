@@ -58,6 +58,7 @@ class OnnxModel:
         resident_bytes: Of its weights, about: the size of the file. On an accelerator what its memory lacked after the
             first call, if that is more.
         uses_graphs: Whether its calls are replayed as CUDA graphs.
+        output_names: What its outputs are called, in the order in which `run` returns them.
 
     Raises:
         ModelNotFound: There is no such file.
@@ -88,7 +89,7 @@ class OnnxModel:
         if inputs[0].type not in _DTYPES:
             raise _unsupported(f"the input {inputs[0].name} of {file.name} is {inputs[0].type}")
         self._input = inputs[0].name
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.output_names = tuple(output.name for output in self._session.get_outputs())
         self.dtype: type[np.floating[Any]] = _DTYPES[inputs[0].type]
         self._takes: type[np.generic] = self.dtype
         self.input_shape: tuple[int | None, ...] = tuple(
@@ -105,7 +106,7 @@ class OnnxModel:
             options = onnx_runtime().RunOptions()
             interrupt.on_fire(lambda: setattr(options, "terminate", True))
         outputs: list[NDArray[Any]] = self._session.run(
-            self._outputs, {self._input: batch.astype(self._takes, copy=False)}, options
+            self.output_names, {self._input: batch.astype(self._takes, copy=False)}, options
         )
         return outputs
 

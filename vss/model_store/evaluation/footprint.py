@@ -74,7 +74,7 @@ def _load_time(ref: ModelRef, settings: ModelSettings) -> LoadTime:
         started_s = perf_counter()
         model = open_model(ref, settings)
         loaded_s = perf_counter()
-        task = task_kind(ref.manifest.task).load(ref, model, settings)
+        task = task_kind(ref.manifest.task).picture_loader(ref)(ref, model, settings)
         model.run(task.inputs(model.input_shape[0] or 1).batch)
         warm_s = perf_counter()
         model.close()

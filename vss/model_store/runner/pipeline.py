@@ -1,13 +1,12 @@
-"""What the calls of one model share."""
+"""What the calls of one model that looks at pictures share."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 from vss.model_store.backends.model import Model
+from vss.model_store.runner.model_use import ModelUse
 from vss.model_store.runner.report import RunnerReport
 from vss.model_store.tasks.task import Inputs, PictureTask
 
@@ -44,9 +43,7 @@ class Pipeline(Generic[R]):
         self.report = report
         # A call takes its room when its first picture comes up: at most one a thread and one more are out at once.
         self._free: list[Inputs] = []
-        self._lock = threading.Lock()
-        self._in_model = 0
-        self._closed = False
+        self._use = ModelUse(model)
 
     @property
     def fixed_batch(self) -> int | None:
@@ -62,36 +59,14 @@ class Pipeline(Generic[R]):
 
     def give_back(self, inputs: Inputs) -> None:
         """The room is free."""
-        if not self._closed:
+        if not self._use.closed:
             self._free.append(inputs)
 
-    @contextmanager
-    def in_model(self) -> Iterator[None]:
-        """While a call is in the model, it is not freed.
-
-        Raises:
-            RuntimeError: It has been closed.
-        """
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the model is closed")
-            self._in_model += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_model -= 1
-                last = self._closed and not self._in_model
-            if last:
-                self.model.close()
+    def in_model(self) -> AbstractContextManager[None]:
+        """See `ModelUse.calling`."""
+        return self._use.calling()
 
     def close(self) -> None:
-        """Frees the room and the model, at once or when the last call comes back that was given up. Idempotent."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            idle = not self._in_model
+        """Frees the room, and the model (see `ModelUse.close`). Idempotent."""
+        self._use.close()
         self._free.clear()
-        if idle:
-            self.model.close()

@@ -94,9 +94,10 @@ class Runner(Generic[R]):
             ConfigError: A runtime or the device is missing, or a setting does not fit the model.
         """
         kind = task_kind(ref.manifest.task)
+        load = kind.picture_loader(ref)
         model = open_model(ref, settings)
         try:
-            task = kind.load(ref, model, settings)
+            task = load(ref, model, settings)
         except BaseException:
             model.close()  # one that records ask for in vain would hold its memory, and on a GPU a thread, for ever
             raise

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from vss.errors import BadRecord, StoreUnavailable, UnknownModel, UsageError
-from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.futures import end_cancelled, fail, settle
+from vss.model_store.runner.window_runner import WindowRunner
 from vss.model_store.serving.beside import Beside
 from vss.model_store.serving.judge import Judge, Judgement
 from vss.model_store.serving.loaded import LoadedModel, LoadedModels
+from vss.model_store.serving.loaded_runner import LoadedRunner
 from vss.model_store.serving.loading import ModelLoader
 from vss.model_store.serving.plan import ModelVersion, Plan
 from vss.model_store.serving.plans import Plans, may_come_from_records
@@ -22,13 +23,17 @@ from vss.model_store.serving.refusals import Refusals
 from vss.model_store.serving.requests import Request, Served
 from vss.model_store.serving.result_cache import AnswerCodec, ResultCache, cache_key
 from vss.model_store.serving.routing import Router
+from vss.model_store.serving.sharing import shares
 from vss.model_store.serving.swap import Breach, SwapResult, Swaps
+from vss.model_store.serving.windows import Scoring, WindowsRequest
+from vss.model_store.tasks.series.imputing import Windows
+from vss.model_store.tasks.series.results import ScoredWindows
 
 
 @dataclass(eq=False, slots=True)
 class _Item:
-    request: Request
-    future: ServedFuture
+    request: Request | WindowsRequest
+    future: ServedFuture[Any]
     # Where its answer goes in the result cache.
     key: str | None = None
 
@@ -96,15 +101,33 @@ class Dealer:
     def submit(self, requests: Sequence[Request]) -> list[Future[Served[Any]]]:
         """See `Server.submit`."""
         items = [_Item(request, ServedFuture()) for request in requests]
-        self._deal_out(items)
+        self._deal_out(lambda: items)
         return [item.future for item in items]
 
-    def _deal_out(self, items: Sequence[_Item]) -> None:
+    def submit_windows(
+        self, windows: Windows, keys: Sequence[bytes], models: Sequence[str | None] | None, task: str
+    ) -> list[Scoring]:
+        """See `WindowServer.submit_windows`."""
+        scorings: list[Scoring] = []
+
+        def share_out() -> list[_Item]:
+            items = []
+            for places, model in shares(self._router, self._plans, keys, models, task):
+                part = windows if len(places) == len(windows) else windows[places]
+                item = _Item(WindowsRequest(part, keys[places[0]], task, model), ServedFuture[ScoredWindows]())
+                scorings.append(Scoring(places, item.future))
+                items.append(item)
+            return items
+
+        self._deal_out(share_out)
+        return scorings
+
+    def _deal_out(self, make: Callable[[], Sequence[_Item]]) -> None:
         groups: dict[tuple[Plan, ModelVersion], _Group] = {}
         to_open: list[tuple[str, str]] = []
         refused: list[tuple[_Item, str]] = []
         with self._plans.lock:
-            for item in items:
+            for item in make():
                 self._sort(item, groups, to_open, refused)
             for group in groups.values():
                 group.model = self._loaded.lease(group.version, len(group.items))
@@ -130,7 +153,7 @@ class Dealer:
         refused: list[tuple[_Item, str]],
     ) -> None:
         request = item.request
-        spec = self._router.spec_for(request)
+        spec = self._router.spec_for(request.key, request.task, request.model)
         plan = self._plans.get(spec) if spec is not None else None
         if plan is not None and plan.task == request.task:
             version = plan.version_for(request.key)
@@ -155,7 +178,7 @@ class Dealer:
         for start in range(0, len(group.items), self._max_group):
             items = group.items[start : start + self._max_group]
             try:
-                answers = model.runner.submit([item.request.picture for item in items])
+                answers = _ask(model.runner, items)
             except Exception as error:  # whatever it is, nobody shall wait for these
                 self._let_go(model, len(items))
                 for item in items:
@@ -165,7 +188,7 @@ class Dealer:
                 item.future.followed = answer
                 answer.add_done_callback(partial(self._hand_on, item, group, model))
 
-    def _hand_on(self, item: _Item, group: _Group, model: LoadedModel, answer: Future[Answer[Any]]) -> None:
+    def _hand_on(self, item: _Item, group: _Group, model: LoadedModel, answer: Future[Any]) -> None:
         self._let_go(model, 1)
         if answer.cancelled():
             end_cancelled(item.future)
@@ -182,16 +205,20 @@ class Dealer:
                 if kept is not None:
                     self._cache.put({item.key: kept})
         finally:  # what a callback raises is passed over, and nobody may wait for ever for what could not be kept
-            settle(item.future, Served(answer.result(), *model.key))
+            given = answer.result()
+            settle(item.future, given if isinstance(given, ScoredWindows) else Served(given, *model.key))
 
     def _let_go(self, model: LoadedModel, count: int) -> None:
         if self._loaded.release(model, count):
             self._beside.do(self._loaded.sweep)
 
-    def _judge(self, judge: Judge, plan: Plan, answer: Future[Answer[Any]], error: BaseException | None) -> None:
+    def _judge(self, judge: Judge, plan: Plan, answer: Future[Any], error: BaseException | None) -> None:
         if isinstance(error, BadRecord):
             return  # the picture's fault, not the model's
-        judgement = judge.failed() if error is not None else judge.answered(answer.result().call_s)
+        for judgement in _judged(judge, answer, error):
+            self._follow(judgement, judge, plan)
+
+    def _follow(self, judgement: Judgement, judge: Judge, plan: Plan) -> None:
         if judgement is Judgement.BROKEN and (breach := self._swaps.broken(plan)) is not None:
             self._beside.do(lambda: self._on_breach(breach))
             self._beside.do(self._loaded.sweep)
@@ -204,16 +231,18 @@ class Dealer:
     def _answer_from_cache(self, cache: ResultCache, groups: Sequence[_Group]) -> None:
         """Answers what was answered before, and takes it out of the groups."""
         asked = [
-            (group, group.model, item, cache_key(group.model.identity, item.request.content, item.request.picture))
+            (group, group.model, item, request, cache_key(group.model.identity, request.content, request.picture))
             for group in groups
             for item in group.items
-            if group.model is not None and item.request.content is not None
+            if group.model is not None
+            and isinstance(request := item.request, Request)  # windows never come twice
+            and request.content is not None
         ]
         if not asked:
             return
-        for (group, model, item, key), kept in zip(asked, cache.get([key for *_, key in asked]), strict=True):
+        for (group, model, item, request, key), kept in zip(asked, cache.get([key for *_, key in asked]), strict=True):
             codec = self._codec(model) if kept is not None else None
-            answer = codec.decode(kept, item.request.picture) if codec is not None and kept is not None else None
+            answer = codec.decode(kept, request.picture) if codec is not None and kept is not None else None
             if answer is None:
                 item.key = key
             else:
@@ -223,6 +252,8 @@ class Dealer:
 
     def _codec(self, model: LoadedModel) -> AnswerCodec | None:
         """Of the model's results; None where the `result_type` of a task of the user's own is none for pydantic."""
+        if isinstance(model.runner, WindowRunner):
+            return None
         result_type = model.runner.task.result_type
         if id(result_type) not in self._codecs:
             try:
@@ -244,7 +275,8 @@ class Dealer:
             if error is not None and not isinstance(error, StoreUnavailable):
                 self._refusals.add(spec, task, str(error))
         if error is None:
-            self._deal_out([item for item in items if not item.future.cancelled()])
+            waiting = [item for item in items if not item.future.cancelled()]
+            self._deal_out(lambda: waiting)
             return
         for item in items:
             fail(item.future, error if isinstance(error, StoreUnavailable) else UnknownModel(str(error)))
@@ -281,3 +313,20 @@ class Dealer:
             error = UnknownModel(str(error))
         for item in group.items:
             fail(item.future, error)
+
+
+def _ask(runner: LoadedRunner, items: Sequence[_Item]) -> Sequence[Future[Any]]:
+    """One future an item; of windows each item has many already."""
+    if isinstance(runner, WindowRunner):
+        return [runner.submit(item.request.windows) for item in items if isinstance(item.request, WindowsRequest)]
+    return runner.submit([item.request.picture for item in items if isinstance(item.request, Request)])
+
+
+def _judged(judge: Judge, answer: Future[Any], error: BaseException | None) -> Iterator[Judgement]:
+    """What the judge says of each record."""
+    given = answer.result() if error is None else None
+    if isinstance(given, ScoredWindows):
+        for place in range(len(given.imputed)):
+            yield judge.failed() if place in given.failed else judge.answered(given.call_s)
+    else:
+        yield judge.answered(given.call_s) if given is not None else judge.failed()

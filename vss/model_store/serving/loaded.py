@@ -8,42 +8,22 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Collection, Sequence
-from concurrent.futures import Future
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from vss.clock import Clock, Deadline
 from vss.config import ModelSettings
 from vss.errors import ModelTooLarge
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
-from vss.model_store.runner.answer import Answer
-from vss.model_store.runner.picture import Picture
+from vss.model_store.serving.loaded_runner import LoadedRunner
 from vss.model_store.serving.memory import AcceleratorMemory
 from vss.model_store.serving.plan import ModelVersion
-from vss.model_store.tasks.task import PictureTask
 
 _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 1.0
 _GB: Final = 1e9
-
-
-class LoadedRunner(Protocol):
-    """What serving needs of a `Runner`."""
-
-    @property
-    def task(self) -> PictureTask[Any]:
-        """See `Runner`."""
-
-    def submit(self, pictures: Sequence[Picture]) -> list[Future[Answer[Any]]]:
-        """See `Runner.submit`."""
-
-    def warm(self) -> None:
-        """See `Runner.warm`."""
-
-    def close(self) -> None:
-        """See `Runner.close`."""
 
 
 @dataclass(eq=False, slots=True)
@@ -118,6 +98,12 @@ class LoadedModels:
                 return False
             self._freed.set()
             return model.retired
+
+    def runner_of(self, key: ModelVersion) -> LoadedRunner | None:
+        """What answers for a version; None when it is not in memory."""
+        with self._lock:
+            model = self._models.get(key)
+            return model.runner if model is not None else None
 
     def pin(self, name: str, keys: Collection[ModelVersion]) -> None:
         """Holds exactly these versions of a model, whether in memory or not."""

@@ -15,9 +15,12 @@ from vss.errors import ModelNotFound, ModelUnsupported, StoreUnavailable
 from vss.logs import Logger
 from vss.metrics import Metrics
 from vss.model_store.resolve import ModelRef
+from vss.model_store.runner.window_runner import WindowRunner
 from vss.model_store.serving.finder import Finder
-from vss.model_store.serving.loaded import LoadedModel, LoadedModels, LoadedRunner
-from vss.model_store.serving.memory import estimated_bytes
+from vss.model_store.serving.layout_guard import LayoutGuard
+from vss.model_store.serving.loaded import LoadedModel, LoadedModels
+from vss.model_store.serving.loaded_runner import LoadedRunner
+from vss.model_store.serving.memory import estimated_bytes, input_numbers_of
 from vss.model_store.serving.plan import ModelVersion
 from vss.model_store.serving.smoke import prove
 
@@ -90,6 +93,7 @@ class ModelLoader:
         self._logger = logger
         # Files outside the store, by the version that they were.
         self._files: dict[ModelVersion, Path] = {}
+        self._layouts = LayoutGuard()
 
     def load(self, name: str, version: str, task: str, *, file: Path | None = None) -> ModelVersion:
         """Sees to it that a version is in memory; waits for it.
@@ -144,12 +148,16 @@ class ModelLoader:
         self._loaded.make_room(found, needed_bytes)
         runner = self._open_runner(ref)
         try:
+            if isinstance(runner, WindowRunner):
+                self._layouts.require(found, runner.spec)
             prove(runner, ref)
             identity = self._identify(ref) if self._identify is not None else b""
         except BaseException:
             runner.close()
             raise
-        held_bytes = estimated_bytes(ref, on_accelerator=self._on_accelerator, input_wh=runner.task.input_wh)
+        held_bytes = estimated_bytes(ref, on_accelerator=self._on_accelerator, input_numbers=input_numbers_of(runner))
+        if isinstance(runner, WindowRunner):
+            self._layouts.keep(found, runner.spec)
         self._loaded.add(LoadedModel(found, runner, ref, held_bytes, identity))
         took_s = self._clock.monotonic() - started_s
         self._metrics.model_load_seconds.labels(found.name).observe(took_s)

@@ -12,6 +12,8 @@ from vss.errors import ConfigError
 from vss.model_store.backends.onnx import usable_providers
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import ACCELERATOR_BATCH, CPU_BATCH
+from vss.model_store.runner.window_runner import ACCELERATOR_WINDOWS, CPU_WINDOWS, WindowRunner
+from vss.model_store.serving.loaded_runner import LoadedRunner
 from vss.model_store.tasks.registry import task_kind
 
 _FLOAT_BYTES: Final = 4
@@ -20,6 +22,9 @@ _FLOAT_BYTES: Final = 4
 # two or three calls are under way at once: with this, 178 MB for YOLOv8n on two cores, which was seen to hold 129.
 _ACTIVATIONS: Final = 8
 _RUNTIME_BYTES: Final = 16 << 20
+_USUAL_WINDOW: Final = 100
+_UNITS: Final = 64
+"""Of a recurrent network, about; what a window's readings become in it."""
 
 
 class AcceleratorMemory(Protocol):
@@ -99,22 +104,36 @@ def _may_use_accelerator() -> bool:
         return False
 
 
-def estimated_bytes(ref: ModelRef, *, on_accelerator: bool, input_wh: tuple[int, int] | None = None) -> int:
+def input_numbers_of(runner: LoadedRunner) -> int:
+    """How many there are in the input for one picture or window."""
+    if isinstance(runner, WindowRunner):
+        return runner.spec.window * max(len(runner.spec.features), _UNITS)
+    return 3 * math.prod(runner.task.input_wh)
+
+
+def estimated_bytes(ref: ModelRef, *, on_accelerator: bool, input_numbers: int | None = None) -> int:
     """What a model will hold once it is loaded and warm.
 
     The manifest's `memory_bytes` where it has some. Else its weights, which take what its file takes; its activations,
-    8 times the largest input that a worker gives it (4 pictures a call on the CPU, 32 on an accelerator), which is on
-    the safe side of the networks that were looked at; and 16 MB for what a runtime needs for itself.
+    8 times the largest input that a worker gives it (4 pictures or 32 windows a call on the CPU, 32 or 1,024 on an
+    accelerator), which is on the safe side of the networks that were looked at; and 16 MB for what a runtime needs for
+    itself. A window counts as if it had 64 features at least: so many units, about, a recurrent network has.
 
     Args:
         ref: The model.
         on_accelerator: Where it will run.
-        input_wh: Of its input, pixels, once that is known; the manifest's, else 224 or 640, before it is loaded.
+        input_numbers: In its input for one picture or window, once that is known; before it is loaded the manifest's,
+            else what is usual.
     """
     if ref.manifest.memory_bytes is not None:
         return ref.manifest.memory_bytes
-    side = task_kind(ref.manifest.task).default_side
-    wh = input_wh or (ref.manifest.input.width or side, ref.manifest.input.height or side)
-    batch = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
-    inputs = batch * 3 * math.prod(wh) * _FLOAT_BYTES
+    kind = task_kind(ref.manifest.task)
+    if kind.takes == "series":
+        batch = ACCELERATOR_WINDOWS if on_accelerator else CPU_WINDOWS
+        usual = (ref.manifest.series.window or _USUAL_WINDOW) * _UNITS
+    else:
+        batch = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
+        width, height = ref.manifest.input.width, ref.manifest.input.height
+        usual = 3 * (width or kind.default_side) * (height or kind.default_side)
+    inputs = batch * (input_numbers or usual) * _FLOAT_BYTES
     return ref.file.stat().st_size + _ACTIVATIONS * inputs + _RUNTIME_BYTES

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from vss.model_store.runner.answer import Answer
 from vss.model_store.runner.futures import end_cancelled, fail, settle
-from vss.model_store.serving.requests import Served
 
 T = TypeVar("T")
 
 
-class ServedFuture(Future[Served[Any]]):
+class ServedFuture(Future[T]):
     """The outcome of one request; cancelled with the answer that it follows, once it follows one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.followed: Future[Answer[Any]] | None = None
+        self.followed: Future[Any] | None = None
 
     def cancel(self) -> bool:
         """See `concurrent.futures.Future.cancel`."""

@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from vss.model_store.serving.requests import Request
-
 
 class Router:
     """Finds the model of a request: its header, else the first pattern that fits its key, else its task's default.
@@ -33,13 +31,17 @@ class Router:
             self._routed_task = task
         return self._routed_task == task
 
-    def spec_for(self, request: Request) -> str | None:
+    def spec_for(self, key: bytes, task: str, model: str | None) -> str | None:
         """What a request asks for, as written; None where nothing serves its task."""
-        if request.model is not None and self._by_header:
-            return request.model
-        if self._routes and request.task == self._routed_task and (spec := self._by_pattern(request.key)) is not None:
+        if model is not None and self._by_header:
+            return model
+        if self._routes and task == self._routed_task and (spec := self._by_pattern(key)) is not None:
             return spec
-        return self._defaults.get(request.task)
+        return self._defaults.get(task)
+
+    def routes(self, task: str) -> bool:
+        """Whether keys of a task choose their model."""
+        return bool(self._routes) and task == self._routed_task
 
     def _matching(self, key: bytes) -> str | None:
         text = key.decode("utf-8", "replace")

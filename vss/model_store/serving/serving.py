@@ -11,22 +11,29 @@ from typing import Any, Final
 
 from vss.clock import Clock, SystemClock
 from vss.config import ModelSettings
+from vss.errors import ModelUnsupported
 from vss.logs import Logger
 from vss.metrics import Metrics
-from vss.model_store.runner.runner import Runner, model_threads
+from vss.model_store.runner.open import open_runner
+from vss.model_store.runner.runner import model_threads
 from vss.model_store.runner.threads import Threads, WorkThreads
+from vss.model_store.runner.window_runner import WindowRunner
 from vss.model_store.serving.beside import Beside
 from vss.model_store.serving.dealing import Dealer
 from vss.model_store.serving.finder import Finder, StoreFinder
 from vss.model_store.serving.loaded import LoadedModels
 from vss.model_store.serving.loading import ModelLoader, OpenRunner
 from vss.model_store.serving.memory import AcceleratorMemory, open_memory
+from vss.model_store.serving.plan import ModelVersion
 from vss.model_store.serving.plans import Plans
 from vss.model_store.serving.refusals import Refusals
 from vss.model_store.serving.requests import Request, Served
 from vss.model_store.serving.result_cache import ResultCache, identity_of
 from vss.model_store.serving.routing import Router
 from vss.model_store.serving.swap import Breach, SwapResult, Swaps
+from vss.model_store.serving.windows import Scoring
+from vss.model_store.tasks.series.imputing import Windows
+from vss.model_store.tasks.series.spec import SeriesSpec
 from vss.schemas.models import ModelActivation
 
 __all__ = ["Breach", "Serving", "SwapResult"]
@@ -142,7 +149,7 @@ class Serving:
         return cls(
             settings,
             finder=finder if finder is not None else StoreFinder(settings, clock, metrics),
-            open_runner=lambda ref: Runner.load(ref, settings, metrics=metrics, threads=calls),
+            open_runner=lambda ref: open_runner(ref, settings, metrics=metrics, threads=calls),
             loads=WorkThreads(1, name="load", limit_s=LOAD_LIMIT_S),
             calls=calls,
             memory=open_memory(settings),
@@ -199,6 +206,32 @@ class Serving:
             `InferenceTimedOut` or, where its model went out of memory and cannot be had now, `StoreUnavailable`.
         """
         return self._dealer.submit(requests)
+
+    def submit_windows(
+        self, windows: Windows, keys: Sequence[bytes], models: Sequence[str | None] | None, task: str
+    ) -> list[Scoring]:
+        """See `WindowServer.submit_windows`; otherwise as `submit`."""
+        return self._dealer.submit_windows(windows, keys, models, task)
+
+    def series_spec(self, spec: str, task: str) -> SeriesSpec:
+        """What windows a series model looks at that was opened with `serve`; all others here look at the same.
+
+        Args:
+            spec: As `serve` was given it.
+            task: What it does.
+
+        Raises:
+            ModelUnsupported: It looks at no windows, or serves no more.
+        """
+        plan = self._plans.get(spec)
+        runner = (
+            self._loaded.runner_of(ModelVersion(plan.name, plan.base))
+            if plan is not None and plan.task == task
+            else None
+        )
+        if not isinstance(runner, WindowRunner):
+            raise ModelUnsupported(f"{spec} is no model for {task} that serves readings of sensors", fix="name one")
+        return runner.spec
 
     def problems(self) -> list[str]:
         """Why this process should be replaced; empty when it is well. From any thread."""

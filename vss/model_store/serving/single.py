@@ -33,12 +33,12 @@ class SingleModel:
         self._runner.close()
 
     def _served(self, answer: Future[Answer[Any]]) -> Future[Served[Any]]:
-        served = ServedFuture()
+        served = ServedFuture[Served[Any]]()
         served.followed = answer
         answer.add_done_callback(partial(self._hand_on, served))
         return served
 
-    def _hand_on(self, served: ServedFuture, answer: Future[Answer[Any]]) -> None:
+    def _hand_on(self, served: ServedFuture[Served[Any]], answer: Future[Answer[Any]]) -> None:
         if answer.cancelled():
             end_cancelled(served)
         elif (error := answer.exception()) is not None:

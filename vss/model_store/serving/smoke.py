@@ -11,7 +11,8 @@ from vss.config import Limits
 from vss.errors import BadRecord, InferenceFailed, SmokeFailed
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.picture import Picture
-from vss.model_store.serving.loaded import LoadedRunner
+from vss.model_store.runner.window_runner import WindowRunner
+from vss.model_store.serving.loaded_runner import LoadedPictures, LoadedRunner
 from vss.schemas.frame import FrameHeader
 
 _GREY: Final = 114
@@ -21,14 +22,17 @@ _SIDE: Final = 320
 def prove(runner: LoadedRunner, ref: ModelRef) -> None:
     """Warms a model up and has it look at its manifest's smoke input; without one, at a grey picture.
 
+    A series model looks at windows of zeros, of its training means and of missing values.
+
     Raises:
         SmokeFailed: It does not run, or does not find what the manifest says.
     """
     try:
         runner.warm()
-        [future] = runner.submit([Picture.decoded(_smoke_image(ref))])
-        answer = future.result()
-        found = set(runner.task.classes_in(answer.value))
+        if isinstance(runner, WindowRunner):
+            runner.prove()
+            return
+        found = _found(runner, ref)
     except SmokeFailed:
         raise
     except Exception as error:  # a runtime's errors and a task's share no class but this
@@ -44,6 +48,11 @@ def prove(runner: LoadedRunner, ref: ModelRef) -> None:
             f"but {', '.join(sorted(found)) or 'nothing'}",
             fix="look at it with `vss infer`, or correct smoke in model.yaml",
         )
+
+
+def _found(runner: LoadedPictures, ref: ModelRef) -> set[str]:
+    [future] = runner.submit([Picture.decoded(_smoke_image(ref))])
+    return set(runner.task.classes_in(future.result().value))
 
 
 def _smoke_image(ref: ModelRef) -> Image:

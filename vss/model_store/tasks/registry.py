@@ -34,8 +34,25 @@ def _classification() -> TaskKind:
     return CLASSIFICATION
 
 
+def _anomaly() -> TaskKind:
+    from vss.model_store.tasks.series.anomaly import ANOMALY
+
+    return ANOMALY
+
+
+def _forecast() -> TaskKind:
+    from vss.model_store.tasks.series.forecast import FORECAST
+
+    return FORECAST
+
+
 # Imported when a model asks for it, as a package's is.
-OURS: Final[Mapping[str, Callable[[], TaskKind]]] = {"detection": _detection, "classification": _classification}
+OURS: Final[Mapping[str, Callable[[], TaskKind]]] = {
+    "detection": _detection,
+    "classification": _classification,
+    "anomaly": _anomaly,
+    "forecast": _forecast,
+}
 
 
 def task_kind(name: str) -> TaskKind:
@@ -87,7 +104,7 @@ def _loaded(name: str, point: EntryPoint) -> TaskKind:
             f"task {name!r} of package {package} cannot be imported ({point.value}): {type(error).__name__}: {error}",
             fix=f"correct or reinstall {package}",
         ) from error
-    loader = offered.load if isinstance(offered, TaskKind) else offered
+    loader: Any = offered.load if isinstance(offered, TaskKind) else offered
     if not callable(loader):
         raise ConfigError(
             f"task {name!r} of package {package} is no function: {point.value} is {type(offered).__name__}",

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vss.codecs.images import Image
 from vss.config import ModelSettings
+from vss.errors import ModelUnsupported
 from vss.model_store.backends.model import Model
 from vss.model_store.comparison.tasks import RESULTS, Comparing
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
+from vss.model_store.tasks.series.task import SeriesTask
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -80,6 +82,8 @@ class PictureTask(Protocol[R_co]):
 
 TaskLoader = Callable[[ModelRef, Model, ModelSettings], PictureTask[Any]]
 """Makes the task of a loaded model; the model has not run yet. Raises `ModelError` where it cannot be served so."""
+SeriesTaskLoader = Callable[[ModelRef, Model, ModelSettings], SeriesTask]
+"""The same, of a model that looks at windows of readings."""
 
 
 Takes = Literal["picture", "series"]
@@ -106,7 +110,7 @@ class TaskKind:
     """
 
     name: str
-    load: TaskLoader
+    load: TaskLoader | SeriesTaskLoader
     step: str = ""
     takes: Takes = "picture"
     default_side: int = 640
@@ -118,3 +122,29 @@ class TaskKind:
     def step_name(self) -> str:
         """What a worker's step for it is called."""
         return self.step or self.name
+
+    def picture_loader(self, ref: ModelRef) -> TaskLoader:
+        """`load` of a task whose models look at pictures.
+
+        Raises:
+            ModelUnsupported: They look at windows of readings.
+        """
+        if self.takes != "picture":
+            raise ModelUnsupported(
+                f"model {ref.name} is for {self.name}: it looks at readings of sensors, not at pictures",
+                fix=f"run it with `vss worker {self.step_name}`, or name a model for pictures",
+            )
+        return cast("TaskLoader", self.load)
+
+    def series_loader(self, ref: ModelRef) -> SeriesTaskLoader:
+        """`load` of a task whose models look at windows of readings.
+
+        Raises:
+            ModelUnsupported: They look at pictures.
+        """
+        if self.takes != "series":
+            raise ModelUnsupported(
+                f"model {ref.name} is for {self.name}: it looks at pictures, not at readings of sensors",
+                fix="name a model for anomaly or forecast",
+            )
+        return cast("SeriesTaskLoader", self.load)

@@ -137,15 +137,18 @@ class SeriesSpec(ManifestSection):
         return {METADATA_KEY: self.model_dump_json(exclude_none=True)}
 
 
-def read_series_spec(metadata: Mapping[str, str], manifest: Manifest, *, where: str = "the model") -> SeriesSpec:
+def read_series_spec(
+    metadata: Mapping[str, str], manifest: Manifest, *, where: str = "the model", threshold: float | None = None
+) -> SeriesSpec:
     """What a model says of itself, with what its manifest changes.
 
-    Where the manifest sets another threshold and no levels, the model's own levels move with it.
+    Where another threshold is set by hand and no levels are, the model's own levels move with it.
 
     Args:
         metadata: Of the model's file.
         manifest: Of all its versions; its task says what must be there.
         where: How to speak of the model.
+        threshold: Instead of any other; None leaves it to the manifest, and that to the model.
 
     Raises:
         ModelUnsupported: The metadata is missing or not whole, and the manifest does not say enough.
@@ -156,6 +159,8 @@ def read_series_spec(metadata: Mapping[str, str], manifest: Manifest, *, where: 
         raise ModelUnsupported(
             f"{where} does not say what it was trained with: it has no metadata {METADATA_KEY}", fix=_TRAIN
         )
+    if threshold is not None:
+        by_hand["threshold"] = threshold
     document = own | by_hand
     if own:
         written = _validated(own, f"{METADATA_KEY} in {where}", ModelUnsupported, "train or export the model again")
