@@ -18,6 +18,7 @@ from vss.config import Settings
 from vss.model_store.evaluation.usage import Usage
 from vss.schemas.topics import ANOMALIES, TELEMETRY
 from vss.streams.topic_admin import TopicAdmin
+from vss.workers.collector import look_rarely
 
 BARE_BATCHES: Final = (512, 2048)
 WORKER: Final = "vss worker"
@@ -109,6 +110,7 @@ def bench_telemetry(
     source = TELEMETRY.name(settings.kafka.topic_prefix)
     feed.publish(settings.kafka)
     reference = feed.reference()
+    look_rarely()  # as a worker does; the bare loop may have it too
     transactions: list[float] = []
 
     def bare(size: int) -> Contender:
