@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +41,26 @@ class Histogram:
     title: str = "held-out scores"
 
 
-def draw_training(path: Path, curves: Mapping[str, Curves], histogram: Histogram | None = None) -> None:
+Panel = Callable[[Any], None]
+"""Draws into one of matplotlib's axes."""
+
+
+def draw_training(
+    path: Path, curves: Mapping[str, Curves], histogram: Histogram | None = None, more: Sequence[Panel] = ()
+) -> None:
     """Draws training and held-out losses, and where there are any the scores with the threshold.
 
     Args:
         path: A PNG file to write.
         curves: By the name of what was trained; a part without epochs is left out.
         histogram: Of scores.
+        more: Further panels.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     shown = {name: one for name, one in curves.items() if one.training}
-    panels = len(shown) + (histogram is not None)
+    panels = len(shown) + (histogram is not None) + len(more)
     figure = Figure(figsize=(5 * max(panels, 1), 3.6), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)  # no window and no global state of pyplot
     axes = iter(np.ravel(figure.subplots(1, max(panels, 1), squeeze=False)))
@@ -72,4 +80,6 @@ def draw_training(path: Path, curves: Mapping[str, Curves], histogram: Histogram
         axis.axvline(histogram.threshold, color="tab:red", label=f"threshold {histogram.threshold:.3g}")
         axis.set(title=histogram.title, xlabel="score", ylabel="windows", yscale="log")
         axis.legend()
+    for draw in more:
+        draw(next(axes))
     figure.savefig(path, format="png", metadata={"Software": None})
