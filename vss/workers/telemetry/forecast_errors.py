@@ -42,8 +42,19 @@ class _Open:
     scale: NDArray[np.float32]
 
 
-_Due = tuple[_Open, int, int]
-"""A forecast, the place of the window that reaches past it, and by how many periods the window is newer."""
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A forecast and the window that reaches to its horizon.
+
+    Attributes:
+        forecast: From an earlier batch, or the place of the window in this one that it was made of.
+        window: Place of the window that tells what came.
+        ahead: By how many periods that window is newer.
+    """
+
+    forecast: _Open | int
+    window: int
+    ahead: int
 
 
 class ForecastErrors:
@@ -66,44 +77,63 @@ class ForecastErrors:
             group: In the order of the readings.
         """
         said: Forecasts = group.value
+        met, begun = self._meet(group, said)
+        sources = sorted({*begun.values(), *(one.forecast for one in met if isinstance(one.forecast, int))})
+        if not sources:
+            return
+        made = self._made(group, said, sources)
+        if met:
+            known = [(made.get(one.forecast) if isinstance(one.forecast, int) else one.forecast, one) for one in met]
+            _score([(forecast, one) for forecast, one in known if forecast is not None], group.windows.values)
+        for key, place in begun.items():
+            if (old := self._open.pop(key, None)) is not None:
+                self._bytes -= old.bands.nbytes
+            if (forecast := made.get(place)) is not None:
+                self._open[key] = forecast
+                self._bytes += forecast.bands.nbytes
+        while len(self._open) > _MOST_SENSORS or self._bytes > _MOST_BYTES:
+            self._bytes -= self._open.pop(next(iter(self._open))).bands.nbytes
+
+    def _meet(self, group: ScoredGroup, said: Forecasts) -> tuple[list[_Met], dict[bytes, int]]:
+        """Which forecasts have met what came, and from which windows the next ones are; by sensor, the last of them."""
         windows, period_ms, width = group.windows, said.period_ms, group.windows.values.shape[1]
         drift_ms = windows.end_ms - windows.start_ms - (width - 1) * period_ms
-        regular = (2 * np.abs(drift_ms) <= period_ms).tolist()
-        due: list[_Due] = []
+        regular: list[bool] = np.less_equal(2 * np.abs(drift_ms), period_ms).tolist()
+        ends = windows.end_ms.tolist()
+        met: list[_Met] = []
         begun: dict[bytes, int] = {}
-        for i, (record, end_ms) in enumerate(zip(group.records, windows.end_ms.tolist(), strict=True)):
+        for i, record in enumerate(group.records):
             key = record.key or b""
-            if key in begun:
-                continue
-            if (one := self._open.get(key)) is not None:
-                ahead, horizon = round((end_ms - one.made_ms) / period_ms), one.bands.shape[1]
+            forecast: _Open | int | None = begun.get(key)
+            if forecast is None:
+                forecast = self._open.get(key)
+            if forecast is not None:
+                made_ms, horizon = (
+                    (ends[forecast], said.horizon)
+                    if isinstance(forecast, int)
+                    else (forecast.made_ms, forecast.bands.shape[1])
+                )
+                ahead = round((ends[i] - made_ms) / period_ms)
                 if 0 <= ahead < horizon:
                     continue
                 if regular[i] and horizon <= ahead <= width:
-                    due.append((one, i, ahead))
+                    met.append(_Met(forecast, i, ahead))
             begun[key] = i
-        if due:
-            _score(due, windows.values)
-        if begun:
-            self._begin(begun, group, said)
+        return met, begun
 
-    def _begin(self, begun: dict[bytes, int], group: ScoredGroup, said: Forecasts) -> None:
-        places = np.array(list(begun.values()), np.intp)
+    def _made(self, group: ScoredGroup, said: Forecasts, sources: list[int]) -> dict[int, _Open]:
+        """The forecasts made of some windows, without those that failed."""
+        places = np.array(sources, np.intp)
         bands = np.stack((said.forecast[places], said.lower[places], said.upper[places]), axis=1)
         scales = _deviations(group.windows.values[places])
         ends = group.windows.end_ms[places].tolist()
         means = self._means_of(group, said)
-        sound = [bool(np.isfinite(band).all()) for band in bands]
-        for j, key in enumerate(begun):
-            if (old := self._open.pop(key, None)) is not None:
-                self._bytes -= old.bands.nbytes
-            if not sound[j]:
-                continue  # its window failed
-            # Copies: a view would keep the whole batch.
-            self._open[key] = _Open(means, ends[j], bands[j].copy(), scales[j].copy())
-            self._bytes += bands[j].nbytes
-        while len(self._open) > _MOST_SENSORS or self._bytes > _MOST_BYTES:
-            self._bytes -= self._open.pop(next(iter(self._open))).bands.nbytes
+        # Copies: a view would keep the whole batch.
+        return {
+            place: _Open(means, ends[j], bands[j].copy(), scales[j].copy())
+            for j, place in enumerate(sources)
+            if np.isfinite(bands[j]).all()
+        }
 
     def _means_of(self, group: ScoredGroup, said: Forecasts) -> ForecastMeans:
         version = group.name, group.version
@@ -116,16 +146,17 @@ class ForecastErrors:
         return found
 
 
-def _score(due: list[_Due], values: NDArray[np.float32]) -> None:
-    by_version: dict[int, list[_Due]] = defaultdict(list)
-    for one in due:
+def _score(met: list[tuple[_Open, _Met]], values: NDArray[np.float32]) -> None:
+    by_version: dict[int, list[tuple[_Open, _Met]]] = defaultdict(list)
+    for one in met:
         by_version[id(one[0].means)].append(one)
     width = values.shape[1]
     for ones in by_version.values():
         horizon = ones[0][0].bands.shape[1]
-        came = np.stack([values[i, width - ahead : width - ahead + horizon] for _, i, ahead in ones])
-        bands = np.stack([one.bands for one, _, _ in ones])
-        scale = np.stack([one.scale for one, _, _ in ones])[:, None, :]
+        begins = [(at.window, width - at.ahead) for _, at in ones]
+        came = np.stack([values[window, begin : begin + horizon] for window, begin in begins])
+        bands = np.stack([forecast.bands for forecast, _ in ones])
+        scale = np.stack([forecast.scale for forecast, _ in ones])[:, None, :]
         ones[0][0].means.add(came, bands, scale)
 
 
