@@ -26,7 +26,7 @@ class Cluster:
         self._topic = topic
         self.kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=f"{uuid.uuid4().hex[:8]}.")
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: int | None = None, **variables: str) -> subprocess.Popen[str]:
         environment = (
             os.environ
             | variables
@@ -36,7 +36,9 @@ class Cluster:
             }
         )
         command = [sys.executable, "-c", "from vss.cli.main import main; main()", self._command, *arguments]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)

@@ -44,7 +44,7 @@ class SourceStatus:
 
     def up(self) -> None:
         """The source delivers."""
-        if self.state is State.UP:
+        if self.state is State.UP or self._over:
             return
         if self.state is State.DOWN:
             self._logger.info("source is back", away_s=round(self._clock.monotonic() - self._since_s, 1))
@@ -52,6 +52,8 @@ class SourceStatus:
 
     def down(self, why: str) -> None:
         """A live source is away and is tried again."""
+        if self._over:
+            return
         if self.state is State.UP:
             self._reconnects.inc()
         if self.state is not State.DOWN:
@@ -69,6 +71,11 @@ class SourceStatus:
         """It will not go on by itself."""
         self._logger.error(f"{self._role} failed", reason=why, **({"fix": fix} if fix else {}))
         self._enter(State.FAILED, why)
+
+    @property
+    def _over(self) -> bool:
+        """What a source still gives after the end changes nothing: its reader may look up a moment later."""
+        return self.state in (State.FINISHED, State.FAILED)
 
     def _enter(self, state: State, why: str) -> None:
         self.state = state

@@ -46,6 +46,7 @@ def place_of(name: str, header: Sequence[str], where: str, option: str) -> int:
     """
     if name in header:
         return list(header).index(name)
-    near = difflib.get_close_matches(name, header, n=1, cutoff=0.0)[0]
+    by_lower = {one.lower(): one for one in header}
+    near = by_lower[difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)[0]]
     listed = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
     raise SourceUnreadable(f"{where} has no column {name!r}", fix=f"did you mean {option}{near!r}? It has: {listed}")

@@ -102,10 +102,6 @@ class Regularity:
             return Finding(Irregularity.GAP, step_ms, missing=round(step_ms / period_ms) - 1)
         return None
 
-    def forget(self) -> None:
-        """The source begins anew, where its times say nothing of what was before."""
-        self._tracks.clear()
-
 
 def _learn(track: _Track, step_ms: int) -> None:
     if step_ms <= 0:
