@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from vss.errors import ModelCorrupt
-from vss.model_store.layout import MODEL_FILES
+from vss.model_store.layout import MODEL_FILES, is_valid_extra
 
 SUMS_FILE: Final = "SHA256SUMS"
 MAX_SUMS_BYTES: Final = 1 << 16
@@ -33,13 +34,28 @@ def sha256_of_stream(content: BinaryIO, advance: Callable[[int], None]) -> str:
     return digest.hexdigest()
 
 
-def sums_text(folder: Path, name: str) -> str:
-    """What `SHA256SUMS` says of a file of the folder."""
-    return f"{sha256_of(folder / name)}  {name}\n"
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a `SHA256SUMS` says.
+
+    Attributes:
+        file_name: Of the model file.
+        sha256: Of it.
+        extras: SHA-256 of what else lies beside it (see `is_valid_extra`), by name.
+    """
+
+    file_name: str
+    sha256: str
+    extras: Mapping[str, str]
 
 
-def parse_sums(content: bytes, where: str) -> tuple[str, str]:
-    """The model file that a `SHA256SUMS` names, and its SHA-256.
+def sums_text(folder: Path) -> str:
+    """What `SHA256SUMS` says of the files of a folder."""
+    return "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != SUMS_FILE)
+
+
+def parse_sums(content: bytes, where: str) -> Sums:
+    """The model file that a `SHA256SUMS` names, what else it names, and their SHA-256.
 
     Raises:
         ModelCorrupt: It is no list of checksums, or names not one model file.
@@ -55,7 +71,8 @@ def parse_sums(content: bytes, where: str) -> tuple[str, str]:
     models = sorted(sums.keys() & set(MODEL_FILES))
     if len(models) != 1:
         raise ModelCorrupt(f"{where} names {len(models)} model files instead of one", fix=_ADD_AGAIN)
-    return models[0], sums[models[0]]
+    extras = {name: sha256 for name, sha256 in sums.items() if is_valid_extra(name)}
+    return Sums(models[0], sums[models[0]], extras)
 
 
 def require_equal(where: str, actual: str, stored: str) -> None:

@@ -30,6 +30,11 @@ def is_valid_name(name: str) -> bool:
     return len(name) <= 100 and _NAME.fullmatch(name) is not None
 
 
+def is_valid_extra(name: str) -> bool:
+    """Whether a file that lies beside a model file may be called so: as a model, and not as a model file."""
+    return is_valid_name(name) and name not in (*MODEL_FILES, MANIFEST_FILE)
+
+
 def is_file_spec(spec: str) -> bool:
     """Whether the text names a file rather than a model of the store."""
     return "/" in spec or "\\" in spec or spec.lower().endswith(MODEL_SUFFIXES)

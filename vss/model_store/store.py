@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
-import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +15,22 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelError, ModelNotFound
 from vss.metrics import Metrics
 from vss.model_store.file_kind import stored_name
-from vss.model_store.layout import MANIFEST_FILE, is_file_spec, is_valid_name, local_folder, valid_name_from
+from vss.model_store.layout import MANIFEST_FILE, is_valid_name, local_folder
 from vss.model_store.manifest import Manifest, parse_manifest
 from vss.model_store.resolve import LATEST, ModelRef, no_smoke
 from vss.model_store.storage.address import AddressPlace
 from vss.model_store.storage.download_cache import DownloadCache
 from vss.model_store.storage.folder import FolderPlace
-from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
 from vss.model_store.storage.place import Adding, Place, Progress, StoredVersion, no_progress
+from vss.model_store.taking import (
+    check_extras,
+    check_file,
+    check_name,
+    copy_file,
+    named_after,
+    smoke_picture,
+    write_file,
+)
 
 _MANIFEST_NOTE = "# Holds for every version of this model; docs/models.md lists the keys.\n"
 
@@ -146,12 +151,13 @@ class ModelStore:
         *,
         check: Callable[[ModelRef], object],
         smoke: Path | None = None,
+        extras: Mapping[str, bytes] | None = None,
         progress: Progress = no_progress,
     ) -> ModelRef:
         """Takes a copy of a model file as the next version of a model.
 
         1. Get a number that nobody else has, and a folder of our own.
-        2. Copy the file there, under the name that says what it is.
+        2. Copy the file there, under the name that says what it is, and write what is stored with it.
         3. Check the copy: what was checked is what will be served.
         4. Write the manifest and its smoke picture, if the model has none yet.
         5. Publish: from here on the version exists, whole.
@@ -164,10 +170,13 @@ class ModelStore:
             check: Called with the copy; raises `ModelError` when it cannot be served.
             smoke: The picture that the manifest names as its smoke input; the one of that name beside the file by
                 default.
+            extras: What is stored with this version and never changes, by name: how it was trained, its curves. At most
+                8 of 16 MiB.
             progress: Told of an upload.
 
         Raises:
-            ConfigError: The name is none, the manifest disagrees with the stored one, or the store cannot be written.
+            ConfigError: The name, or one of `extras`, is none, the manifest disagrees with the stored one, or the store
+                cannot be written.
             ModelNotFound: There is no such file, it may not be read, or the model lies outside the store.
             ModelUnsupported: The file is of a kind that has to be exported first.
             ModelUnsafe: It carries code.
@@ -175,21 +184,24 @@ class ModelStore:
             ModelError: The check failed.
             StoreUnavailable: The store does not answer now.
         """
-        _check_name(name)
-        _check_file(file, self._max_file_bytes)
+        check_name(name)
+        check_file(file, self._max_file_bytes)
         kind = stored_name(file)
-        picture = _picture(manifest, smoke, file)
+        picture = smoke_picture(manifest, smoke, file)
+        check_extras(extras or {})
         with self.place.adding(name) as adding:  # 1
             kept = self._agreed_manifest(name, manifest, picture)
             copy = adding.folder / kind
-            _copy(file, copy)  # 2
+            copy_file(file, copy)  # 2
+            for file_name, content in (extras or {}).items():
+                write_file(adding.folder / file_name, content)
             if kept is not None:
                 ref = ModelRef(name, str(adding.number), copy, kept, self._smoke(name, kept))
             else:
                 if manifest.smoke.image is not None and picture is None:
                     raise no_smoke(str(file.with_name(manifest.smoke.image)))
                 ref = ModelRef(name, str(adding.number), copy, manifest, picture)
-            with _named_after(file, copy):
+            with named_after(file, copy):
                 check(ref)  # 3
             if kept is None:
                 self._write_beside(adding, name, manifest, picture)  # 4
@@ -218,7 +230,42 @@ class ModelStore:
                 yield Checked(name, number, str(error))
                 continue
             same = stored == actual
-            yield Checked(name, number, "" if same else f"SHA-256 is {actual[:12]}…, stored was {stored[:12]}…")
+            problem = "" if same else f"SHA-256 is {actual[:12]}…, stored was {stored[:12]}…"
+            yield Checked(name, number, problem or self._problem_beside(name, number))
+
+    def extras(self, name: str, version: str) -> list[str]:
+        """Names of what was stored with a version, sorted (see `add`).
+
+        Raises:
+            ModelNotFound: No such model or version.
+            ModelCorrupt: The version has no checksums, or no file.
+        """
+        number = self._number(name, version)
+        return next((sorted(one.extras) for one in self.versions(name) if one.version == number), [])
+
+    def read_extra(self, name: str, version: str, file_name: str) -> bytes:
+        """What was stored with a version, checked against its checksum.
+
+        Raises:
+            ModelNotFound: No such model or version, or nothing of that name.
+            ModelCorrupt: It is not what was stored.
+        """
+        number = self._number(name, version)
+        content = self.place.read_extra(name, number, file_name)
+        if content is None:
+            there = ", ".join(self.extras(name, version)) or "nothing"
+            raise ModelNotFound(
+                f"no {file_name} was stored with {name}@{number}", fix=f"there is {there} with that version"
+            )
+        return content
+
+    def _problem_beside(self, name: str, number: int) -> str:
+        try:
+            for file_name in self.extras(name, str(number)):
+                self.place.read_extra(name, number, file_name)
+        except ModelError as error:
+            return str(error)
+        return ""
 
     def remove(self, name: str, version: str, *, serving: Callable[[str], Collection[str]]) -> int:
         """Takes a version away for ever; its number is never given again.
@@ -292,56 +339,6 @@ class ModelStore:
             adding.write_beside(manifest.smoke.image, picture.read_bytes())
         if not adding.write_beside(MANIFEST_FILE, _manifest_text(manifest).encode()):
             self._agreed_manifest(name, manifest, picture)  # somebody else has added the first version meanwhile
-
-
-def _check_name(name: str) -> None:
-    if not is_valid_name(name) or is_file_spec(name):
-        raise ConfigError(
-            f"{name!r} is no model name: a-z, 0-9, '.', '_' and '-', first a letter or digit, no file's ending",
-            fix=f"for example --name {valid_name_from(name)}",
-        )
-
-
-def _check_file(file: Path, max_bytes: int) -> None:
-    if not file.is_file():
-        raise ModelNotFound(f"no such model file: {file}", fix="give the path of a model file")
-    if not os.access(file, os.R_OK):
-        raise ModelNotFound(f"{file} may not be read", fix="check the file's permissions")
-    refuse_if_too_large(str(file), file.stat().st_size, max_bytes)
-
-
-def _picture(manifest: Manifest, smoke: Path | None, file: Path) -> Path | None:
-    if manifest.smoke.image is None:
-        return None
-    picture = smoke if smoke is not None else file.with_name(manifest.smoke.image)
-    if not picture.is_file():
-        if smoke is not None:
-            raise no_smoke(str(smoke))
-        return None  # a version made from another one: the store has the picture
-    refuse_if_too_large(str(picture), picture.stat().st_size, MAX_BESIDE_BYTES)
-    return picture
-
-
-def _copy(file: Path, copy: Path) -> None:
-    try:
-        shutil.copyfile(file, copy)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot copy {file} to {copy.parent}: {error.strerror or error}", fix="free some space on that disk"
-        ) from error
-
-
-@contextlib.contextmanager
-def _named_after(file: Path, copy: Path) -> Iterator[None]:
-    """Lets errors speak of the file that the user knows, not of its copy."""
-    try:
-        yield
-    except ModelError as error:
-        message = str(error).replace(str(copy), str(file)).replace(copy.name, file.name)
-        # Weights beside the file (above 2 GB, or by choice of the exporter) are not copied.
-        outside = "external data" in message.lower()
-        fix = "export it as one file, with its weights inside" if outside else error.fix
-        raise type(error)(message, fix=fix) from error
 
 
 def _differing(wanted: dict[str, Any], kept: dict[str, Any], prefix: str = "") -> list[str]:

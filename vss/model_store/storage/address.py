@@ -22,8 +22,8 @@ from typing import Any, Final
 from vss.clock import Clock, SystemClock
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, StoreUnavailable, VssError
 from vss.masking import mask_text
-from vss.model_store.checksums import MAX_SUMS_BYTES, SUMS_FILE, parse_sums, sha256_of_stream, sums_text
-from vss.model_store.layout import MODEL_FILES, REMOVED_FILE, is_valid_name, version_number
+from vss.model_store.checksums import MAX_SUMS_BYTES, SUMS_FILE, parse_sums, require_equal, sha256_of_stream, sums_text
+from vss.model_store.layout import REMOVED_FILE, is_valid_name, version_number
 from vss.model_store.storage.download_cache import DownloadCache, Wanted
 from vss.model_store.storage.faults import reaching
 from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
@@ -104,6 +104,18 @@ class AddressPlace:
         with reaching(self.shown), self._fs.open(self._path(name, number, held.file_name), "rb") as content:
             return held.sha256, sha256_of_stream(content, advance)
 
+    def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
+        """What was stored with a version, checked against its checksum; None for nothing of that name."""
+        stored = self._version(name, number).extras.get(file_name)
+        if stored is None:
+            return None
+        content = self._read(self._path(name, number, file_name), MAX_BESIDE_BYTES)
+        where = self._where(name, number, file_name)
+        if content is None:
+            raise ModelCorrupt(f"{where} is missing", fix="add the model again")
+        require_equal(where, hashlib.sha256(content).hexdigest(), stored)
+        return content
+
     def beside(self, name: str, file_name: str) -> bytes | None:
         """What lies beside the versions of a model; None for nothing."""
         return self._read(self._path(name, file_name), MAX_BESIDE_BYTES)
@@ -132,14 +144,15 @@ class AddressPlace:
                 yield AddressAdding(self, name, number, folder, token)
         finally:
             with contextlib.suppress(VssError):  # what went wrong before says more
-                published = _is_version(self._folders(name).get(number, {}))
-                if not published and self.holds_claim(name, number, token):
-                    self._delete(name, number, *MODEL_FILES, CLAIM_FILE)
+                files = self._folders(name).get(number, {})
+                if not _is_version(files) and self.holds_claim(name, number, token):
+                    self._delete(name, number, *_without_claim(files), CLAIM_FILE)
 
     def remove(self, name: str, number: int) -> None:
         """Takes a version away for ever: first the mark, from which on there is no such version."""
+        files = self._folders(name).get(number, {})
         self._write(self._path(name, number, REMOVED_FILE), b"")
-        self._delete(name, number, SUMS_FILE, *MODEL_FILES, CLAIM_FILE)
+        self._delete(name, number, SUMS_FILE, *_without_claim(files), CLAIM_FILE)
         if not self.numbers(name):
             with reaching(self.shown):
                 beside = [parts for parts, _ in self._find(name) if len(parts) == 1]
@@ -254,11 +267,11 @@ class AddressPlace:
         return {paths[path]: content for path, content in found.items() if isinstance(content, bytes)}
 
     def _describe(self, name: str, number: int, files: Files, sums: bytes) -> StoredVersion:
-        file_name, sha256 = parse_sums(sums, self._where(name, number, SUMS_FILE))
-        if file_name not in files:
-            raise ModelCorrupt(f"version {number} of {name} has no {file_name}", fix="add the model again")
-        info = files[file_name]
-        return StoredVersion(number, size_of(info), changed_ns(files[SUMS_FILE]), sha256, file_name)
+        said = parse_sums(sums, self._where(name, number, SUMS_FILE))
+        if said.file_name not in files:
+            raise ModelCorrupt(f"version {number} of {name} has no {said.file_name}", fix="add the model again")
+        info, added_ns = files[said.file_name], changed_ns(files[SUMS_FILE])
+        return StoredVersion(number, size_of(info), added_ns, said.sha256, said.file_name, said.extras)
 
     def _wanted(self, name: str, held: StoredVersion) -> Wanted:
         where = self._where(name, held.version, held.file_name)
@@ -302,7 +315,7 @@ class AddressPlace:
             if claimed_ns and self._clock.now_ns() - claimed_ns > _ABANDONED_NS:
                 # Its number is not given again: whoever claimed it may wake up and write there.
                 self._write(self._path(name, number, REMOVED_FILE), b"")
-                self._delete(name, number, *MODEL_FILES, CLAIM_FILE)
+                self._delete(name, number, *_without_claim(files), CLAIM_FILE)
 
 
 class AddressAdding:
@@ -320,19 +333,27 @@ class AddressAdding:
         return self._place.write_new(self._place.path(self._name, file_name), content)
 
     def publish(self, file_name: str, progress: Progress = no_progress) -> None:
-        """Uploads the file and, last, its checksums."""
+        """Uploads the files and, last, their checksums."""
         file = self.folder / file_name
-        sums = sums_text(self.folder, file_name)
+        sums = sums_text(self.folder)
         self._require_claim()
+        for extra in self.folder.iterdir():
+            if extra.name != file_name:
+                self._place.upload(self._name, self.number, extra, no_progress)
         self._place.upload(self._name, self.number, file, progress)
         self._require_claim()
         self._place.write_new(self._place.path(self._name, self.number, SUMS_FILE), sums.encode())
         file.chmod(0o444)
-        self._place.kept(self._name, self.number, file, sums.partition(" ")[0])
+        self._place.kept(self._name, self.number, file, parse_sums(sums.encode(), SUMS_FILE).sha256)
 
     def _require_claim(self) -> None:
         if not self._place.holds_claim(self._name, self.number, self._token):
             raise StoreUnavailable(f"the claim on {self._name}@{self.number} was cleared away", fix="add it again")
+
+
+def _without_claim(files: Files) -> list[str]:
+    """What was uploaded under a number; the claim goes last, so that nobody else takes it for abandoned."""
+    return [file_name for file_name in files if file_name not in (CLAIM_FILE, REMOVED_FILE, SUMS_FILE)]
 
 
 def _is_version(files: Files) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from vss.errors import ConfigError, ModelCorrupt, ModelNotFound, StoreUnavailabl
 from vss.model_store.checksums import (
     MAX_SUMS_BYTES,
     SUMS_FILE,
+    Sums,
     parse_sums,
     require_equal,
     sha256_of,
@@ -78,6 +80,18 @@ class FolderPlace:
         with self._readable(path), path.open("rb") as content:
             total = os.fstat(content.fileno()).st_size
             return stored, sha256_of_stream(content, advance)
+
+    def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
+        """What was stored with a version, checked against its checksum; None for nothing of that name."""
+        stored = self._sums(name, number).extras.get(file_name)
+        if stored is None:
+            return None
+        path = inside(self.folder, name, str(number), file_name)
+        with self._readable(path), path.open("rb") as file:
+            content = file.read(MAX_BESIDE_BYTES + 1)
+        refuse_if_too_large(str(path), len(content), MAX_BESIDE_BYTES)
+        require_equal(str(path), hashlib.sha256(content).hexdigest(), stored)
+        return content
 
     def beside(self, name: str, file_name: str) -> bytes | None:
         """What lies beside the versions of a model; None for nothing."""
@@ -170,18 +184,22 @@ class FolderPlace:
         path, stored = self._file(name, number)
         with self._readable(path):
             status = path.stat()
-        return StoredVersion(number, status.st_size, status.st_mtime_ns, stored, path.name)
+        extras = self._sums(name, number).extras
+        return StoredVersion(number, status.st_size, status.st_mtime_ns, stored, path.name, extras)
 
     def _file(self, name: str, number: int) -> tuple[Path, str]:
         """The model file of a version, and the SHA-256 it was stored with."""
-        sums = inside(self.folder, name, str(number), SUMS_FILE)
-        with self._readable(sums), sums.open("rb") as file:
-            content = file.read(MAX_SUMS_BYTES)
-        file_name, stored = parse_sums(content, str(sums))
-        path = inside(self.folder, name, str(number), file_name)
+        sums = self._sums(name, number)
+        path = inside(self.folder, name, str(number), sums.file_name)
         if not path.is_file():
-            raise ModelCorrupt(f"version {number} of {name} has no {file_name}", fix="add the model again")
-        return path, stored
+            raise ModelCorrupt(f"version {number} of {name} has no {sums.file_name}", fix="add the model again")
+        return path, sums.sha256
+
+    def _sums(self, name: str, number: int) -> Sums:
+        path = inside(self.folder, name, str(number), SUMS_FILE)
+        with self._readable(path), path.open("rb") as file:
+            content = file.read(MAX_SUMS_BYTES)
+        return parse_sums(content, str(path))
 
     @contextlib.contextmanager
     def _readable(self, path: Path) -> Iterator[None]:
@@ -234,9 +252,11 @@ class _FolderAdding:
         return True
 
     def publish(self, file_name: str, progress: Progress = no_progress) -> None:
-        (self.folder / SUMS_FILE).write_text(sums_text(self.folder, file_name), encoding="utf-8")
-        (self.folder / file_name).chmod(0o444)
-        for path in (self.folder / file_name, self.folder / SUMS_FILE, self.folder):
+        files = list(self.folder.iterdir())
+        (self.folder / SUMS_FILE).write_text(sums_text(self.folder), encoding="utf-8")
+        for path in files:
+            path.chmod(0o444)
+        for path in (*files, self.folder / SUMS_FILE, self.folder):
             _sync(path)
         self._target.mkdir(exist_ok=True)
         self.folder.rename(self._target / str(self.number))

@@ -5,9 +5,9 @@ A place knows names, numbers and bytes; what a manifest means, and what may beco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class StoredVersion:
         added_ns: When it was added, nanoseconds since the epoch; 0 where the place does not know.
         sha256: Of the model file, as stored.
         file_name: Of the model file: `model.onnx`, `model.pth`, ….
+        extras: SHA-256 of what else was stored with it, by name.
     """
 
     version: int
@@ -36,6 +37,7 @@ class StoredVersion:
     added_ns: int
     sha256: str
     file_name: str
+    extras: Mapping[str, str] = field(default_factory=dict)
 
 
 class Adding(Protocol):
@@ -57,7 +59,12 @@ class Adding(Protocol):
         """
 
     def publish(self, file_name: str, progress: Progress) -> None:
-        """Makes the file of that name in `folder`, and the checksums beside it, the version of that number."""
+        """Makes the files in `folder`, and the checksums beside them, the version of that number.
+
+        Args:
+            file_name: Of the model file; all others are what is stored with it.
+            progress: Told of an upload.
+        """
 
 
 class Place(Protocol):
@@ -99,6 +106,15 @@ class Place(Protocol):
 
         Raises:
             ModelCorrupt: There are no checksums, or no file.
+        """
+
+    def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
+        """What was stored with a version, checked against its checksum; None for nothing of that name.
+
+        Raises:
+            ModelNotFound: It lies outside the store, or the version is gone.
+            ModelCorrupt: It is missing, or not what was stored.
+            ModelTooLarge: It is larger than such a file may be.
         """
 
     def beside(self, name: str, file_name: str) -> bytes | None:
