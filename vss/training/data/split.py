@@ -20,15 +20,16 @@ GAP_PERIODS = 10
 """A hole of more periods than this parts the readings before it from those after: no window lies across."""
 
 
-def split_by_time(data: TrainingData, shares: Sequence[float]) -> tuple[TrainingData, ...]:
+def split_by_time(data: TrainingData, shares: Sequence[float], *, look_back: int = 0) -> tuple[TrainingData, ...]:
     """Each sensor's readings in order of time, cut into consecutive parts.
 
     Args:
         data: All readings.
         shares: Of each part, above 0; they sum to 1.
+        look_back: Readings of the part before that a later part has too, so that its first reading has a window.
 
     Returns:
-        A part a share; a reading is in exactly one.
+        A part a share; but for the look back, a reading is in exactly one.
     """
     parts: list[list[SensorSeries]] = [[] for _ in shares]
     edges = np.concatenate([[0.0], np.cumsum(shares)])
@@ -42,7 +43,7 @@ def split_by_time(data: TrainingData, shares: Sequence[float]) -> tuple[Training
             for part, (low, high) in zip(parts, pairwise(cuts), strict=True):
                 start, end = max(low - before, 0), min(high - before, len(one))
                 if start < end:
-                    part.append(one.cut(start, end))
+                    part.append(one.cut(max(start - look_back, 0), end))
             before += len(one)
     return tuple(data.of(part) for part in parts)
 

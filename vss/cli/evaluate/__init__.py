@@ -1,0 +1,1 @@
+"""`vss evaluate`: one file a command."""

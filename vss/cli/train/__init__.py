@@ -1,0 +1,1 @@
+"""`vss train`: one file a command."""
