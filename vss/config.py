@@ -165,6 +165,31 @@ class AggregateSettings(Section):
     data: Path = Field(Path("~/.cache/vss-fleet/aggregates"), description="Folder for tables in RocksDB.")
 
 
+class QualitySettings(Section):
+    """When `vss worker quality` calls a sensor's or camera's input bad."""
+
+    ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Physical range by feature, `pressure = [0, 16]`, or by sensors and feature, `pump-*:pressure`.",
+    )
+    stuck_after_s: float = Field(600.0, gt=0, description="A value that does not change for this long is stuck.")
+    stuck_readings: int = Field(10, ge=2, description="And in this many readings at least.")
+    silent_intervals: float = Field(
+        10.0, gt=1, description="A source that sends nothing for this many of its usual intervals is silent."
+    )
+    silent_after_s: float = Field(5.0, gt=0, description="And for this long at least.")
+    silent_unknown_s: float = Field(300.0, gt=0, description="The same before its usual interval is known.")
+    forget_after_s: float = Field(
+        86_400.0, gt=0, description="A source that is silent for this long is taken for removed; its state goes."
+    )
+    clock_jump_s: float = Field(60.0, gt=0, description="A sensor's clock that leaps by more than this has jumped.")
+    frozen_after_s: float = Field(10.0, gt=0, description="A picture that does not change for this long is frozen.")
+    blur_ratio: float = Field(
+        0.25, gt=0, lt=1, description="A picture is blurred below this share of its camera's usual sharpness."
+    )
+    frames: int = Field(3, ge=1, description="Frames in a row that must show a problem.")
+
+
 class LoopSettings(Section):
     """The loop every worker runs in."""
 
@@ -214,6 +239,7 @@ class Settings(BaseSettings):
     loop: LoopSettings = LoopSettings()
     windows: WindowSettings = WindowSettings()
     aggregate: AggregateSettings = AggregateSettings()
+    quality: QualitySettings = QualitySettings()
     limits: Limits = Limits()
 
 

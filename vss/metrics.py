@@ -144,6 +144,14 @@ class Metrics:
             registry=r,
         )
         self.aggregates = Counter("vss_aggregates_total", "Aggregates published", ["source"], registry=r)
+        # The quality of input.
+        self.quality_events = Counter(
+            "vss_quality_events_total",
+            "Problems of sources by what is wrong (start, end)",
+            ["source", "problem", "state"],
+            registry=r,
+        )
+        self.quality_sources = Gauge("vss_quality_sources", "Sources that are watched (limited)", registry=r)
         # Cameras.
         self.camera_up = Gauge(
             "vss_camera_up", "1 while the source delivers, 0 while it does not", ["camera"], registry=r

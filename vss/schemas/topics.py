@@ -24,6 +24,7 @@ from vss.schemas.models import (
     ModelEvent,
     ModelVerdict,
 )
+from vss.schemas.quality import QUALITY_TYPE, QualityEvent
 from vss.schemas.reading import READING_TYPE, Reading
 from vss.schemas.telemetry import ANOMALY_TYPE, FORECAST_TYPE, AnomalyEvent, ForecastEvent
 
@@ -156,6 +157,16 @@ AGGREGATES = Topic(
     partitions=4,
     retention_ms=30 * _DAY_MS,
 )
+QUALITY = Topic(
+    short="quality",
+    role=Role.RESULT,
+    summary="That a sensor's or camera's input went bad, or is well again.",
+    key="sensor or camera id",
+    payload=QualityEvent,
+    ce_type=QUALITY_TYPE,
+    partitions=4,
+    retention_ms=30 * _DAY_MS,
+)
 MODELS = Topic(
     short="models",
     role=Role.CONTROL,
@@ -219,6 +230,7 @@ CATALOGUE: tuple[Topic, ...] = (
     ANOMALIES,
     FORECASTS,
     AGGREGATES,
+    QUALITY,
     MODELS,
     MODEL_VERDICTS,
     MODEL_EVENTS,

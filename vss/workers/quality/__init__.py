@@ -1,0 +1,1 @@
+"""The worker that watches the quality of what sensors and cameras send."""
