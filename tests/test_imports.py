@@ -124,7 +124,9 @@ def test_the_first_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "HEAVY []" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "topics", "camera", "worker", "infer", "tail", "latest", "audit", "models"])
+@pytest.mark.parametrize(
+    "command", ["up", "topics", "camera", "sensor", "worker", "infer", "tail", "latest", "audit", "models"]
+)
 def test_the_help_of_a_command_imports_no_model_and_no_client(command: str) -> None:
     program = (
         "import sys\n"

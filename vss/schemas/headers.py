@@ -65,6 +65,10 @@ READING_HEADERS: tuple[Header, ...] = (
     Header("ce_time", "When it was measured, RFC 3339; what the value says counts.", format="date-time"),
     Header("content-type", "The value's format.", const="application/json"),
     Header("datacontenttype", "The same, as older producers name it.", const="application/json"),
+    Header("vss_epoch", "Start of the producer's run, milliseconds since the epoch.", pattern=_INTEGER),
+    Header(
+        "vss_seq", "Counts what the producer's source gave from 0; a gap is a reading it had to drop.", pattern=_INTEGER
+    ),
     Header("vss_model", "Routes the reading's window to one model."),
     Header("traceparent", "W3C trace context, handed on from reading to event.", pattern=_TRACEPARENT),
 )
