@@ -240,8 +240,7 @@ class ModelStore:
             ModelNotFound: No such model or version.
             ModelCorrupt: The version has no checksums, or no file.
         """
-        number = self._number(name, version)
-        return next((sorted(one.extras) for one in self.versions(name) if one.version == number), [])
+        return self.place.extras(name, self._number(name, version))
 
     def read_extra(self, name: str, version: str, file_name: str) -> bytes:
         """What was stored with a version, checked against its checksum.
@@ -261,7 +260,7 @@ class ModelStore:
 
     def _problem_beside(self, name: str, number: int) -> str:
         try:
-            for file_name in self.extras(name, str(number)):
+            for file_name in self.place.extras(name, number):
                 self.place.read_extra(name, number, file_name)
         except ModelError as error:
             return str(error)

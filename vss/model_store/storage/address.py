@@ -104,6 +104,10 @@ class AddressPlace:
         with reaching(self.shown), self._fs.open(self._path(name, number, held.file_name), "rb") as content:
             return held.sha256, sha256_of_stream(content, advance)
 
+    def extras(self, name: str, number: int) -> list[str]:
+        """Names of what was stored with a version, sorted."""
+        return sorted(self._version(name, number).extras)
+
     def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
         """What was stored with a version, checked against its checksum; None for nothing of that name."""
         stored = self._version(name, number).extras.get(file_name)

@@ -81,6 +81,10 @@ class FolderPlace:
             total = os.fstat(content.fileno()).st_size
             return stored, sha256_of_stream(content, advance)
 
+    def extras(self, name: str, number: int) -> list[str]:
+        """Names of what was stored with a version, sorted."""
+        return sorted(self._sums(name, number).extras)
+
     def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
         """What was stored with a version, checked against its checksum; None for nothing of that name."""
         stored = self._sums(name, number).extras.get(file_name)

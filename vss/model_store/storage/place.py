@@ -108,6 +108,14 @@ class Place(Protocol):
             ModelCorrupt: There are no checksums, or no file.
         """
 
+    def extras(self, name: str, number: int) -> list[str]:
+        """Names of what was stored with a version, sorted.
+
+        Raises:
+            ModelNotFound: The version is gone.
+            ModelCorrupt: There are no checksums, or no file.
+        """
+
     def read_extra(self, name: str, number: int, file_name: str) -> bytes | None:
         """What was stored with a version, checked against its checksum; None for nothing of that name.
 
