@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import cast
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, Final, cast
 
 from confluent_kafka import KafkaError, Message
 
@@ -11,6 +12,8 @@ from vss.errors import ConfigError
 from vss.schemas.envelope import Headers, Record, TopicPartition
 from vss.streams.kafka_config import translate
 
+# What `Record._make` does, without a call in Python.
+_NEW: Final[Callable[[tuple[Any, ...]], Record]] = partial(tuple.__new__, Record)
 _Pairs = list[tuple[str, bytes | None]]
 
 
@@ -67,7 +70,7 @@ def records_of(messages: Sequence[Message], held: Collection[TopicPartition]) ->
         [stamp_ms if stamp_ms > 0 else 0 for _, stamp_ms in [message.timestamp() for message in messages]],
         strict=True,
     )
-    return list(map(Record._make, fields))
+    return list(map(_NEW, fields))
 
 
 def number(value: int | None) -> int:
@@ -80,7 +83,7 @@ def _headers(messages: Sequence[Message]) -> list[Headers]:
         found = cast("list[_Pairs | None]", [message.headers() for message in messages])
     except (UnicodeDecodeError, SystemError):
         found = [_shown_headers(message) for message in messages]
-    return [tuple(pairs) if pairs else () for pairs in found]
+    return [tuple(pairs) if pairs else () for pairs in found] if any(found) else [()] * len(found)
 
 
 def _shown_headers(message: Message) -> _Pairs | None:
