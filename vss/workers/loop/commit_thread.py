@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE_S = 0.5
+# What is stuck then was left to the broker a moment ago, when the sink was closed.
+_PATIENCE_S = 0.1
 
 
 class CommitThread(Executor):
