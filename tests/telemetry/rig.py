@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from tests.streams.contract.world import LOGGER, read_committed, wait_until
-from vss.config import KafkaSettings
+from vss.config import KafkaSettings, RedisSettings
 from vss.schemas import topics
 from vss.schemas.envelope import Message, Record
 from vss.streams.kafka_publisher import KafkaPublisher
@@ -60,16 +60,22 @@ class Rig:
 
     def start(self) -> subprocess.Popen[bytes]:
         """One more worker; does not wait for it."""
+        return self._run([self.step, "--model", self.model, "--threads", "1", *self.options], self.environment)
+
+    def start_view(self, redis: RedisSettings) -> subprocess.Popen[bytes]:
+        """`vss worker cache`; does not wait for it."""
+        return self._run(["cache"], {"VSS_REDIS__URL": redis.url, "VSS_REDIS__KEY_PREFIX": redis.key_prefix})
+
+    def _run(self, arguments: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         log = self.folder / f"worker-{self.prefix}{len(self._logs)}.log"
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
             "VSS_KAFKA__TOPIC_PREFIX": self.prefix,
-            **self.environment,
+            **variables,
         }
-        command = [VSS, "worker", self.step, "--bootstrap-servers", self.bootstrap_servers]
-        command += ["--model", self.model, "--threads", "1", *self.options]
+        command = [VSS, "worker", *arguments, "--bootstrap-servers", self.bootstrap_servers]
         with log.open("wb") as out:
             worker = subprocess.Popen(
                 command, stdout=out, stderr=out, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL

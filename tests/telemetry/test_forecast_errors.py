@@ -82,7 +82,7 @@ def test_a_window_that_failed_foretold_nothing() -> None:
     nan = np.full((1, 2, 2), np.nan, np.float32)
     for seq in range(3):
         errors.saw(group_of([b"pump-1"], seq * 2000, nan))
-    assert not list(metrics.forecast_coverage.collect()[0].samples)
+    assert not list(next(iter(metrics.forecast_coverage.collect())).samples)
     assert fleet.events(FORECASTS) == []
 
 
@@ -101,7 +101,7 @@ def test_of_many_versions_the_figures_of_the_newest_are_shown() -> None:
     for version in range(9):
         for at_ms in (0, 2000):
             errors.saw(group_of([b"pump-1"], 10_000 * version + at_ms, bands, version=str(version)))
-    shown = {sample.labels["model_version"] for sample in metrics.forecast_coverage.collect()[0].samples}
+    shown = {sample.labels["model_version"] for sample in next(iter(metrics.forecast_coverage.collect())).samples}
     assert shown == {"5", "6", "7", "8"}
 
 

@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.model_store.series.tiny_series import HORIZON, write_anomaly, write_forecast
+from tests.streams.contract.world import wait_until
 from tests.telemetry.plant import BROKEN, THRESHOLD, Expected, expected, measured
 from tests.telemetry.rig import Rig
 from vss.codecs.events import decode_event
+from vss.config import RedisSettings
 from vss.schemas import topics
 from vss.schemas.envelope import Message
 from vss.schemas.events import ShedNote
+from vss.schemas.telemetry import AnomalyEvent
 from vss.schemas.topics import ANOMALIES, FORECASTS
 from vss.streams.dead_letters import reason_of
 from vss.testing import make_bad_readings, make_reading
 from vss.workers.checks.audit import AuditReport, audit
+from vss.workers.redis_view.reader import ResultView
 
 MakeRig = Callable[..., Rig]
 
@@ -149,6 +154,30 @@ def test_a_forecast_is_held_against_what_came(make_rig: MakeRig) -> None:
     # The mean of 0 and 0.01 misses both by one standard deviation.
     assert figure("vss_forecast_error", feature="flow", steps="1") == pytest.approx(1.0, abs=0.01)
     assert judged(rig).holds
+
+
+def test_the_view_in_redis_holds_the_latest_of_each_sensor(make_rig: MakeRig, redis_settings: RedisSettings) -> None:
+    rig = make_rig("anomaly")
+    rig.start()
+    view_worker = rig.start_view(redis_settings)
+    rig.publish(measured(range(10), breaks_at=5, seed=3, topic=rig.readings))
+    rig.wait_served()
+    newest: dict[str, Any] = {}
+    for event in rig.events(ANOMALIES).values():
+        if event["captured_at"] >= newest.get(event["sensor_id"], event)["captured_at"]:
+            newest[event["sensor_id"]] = event
+    with ResultView.connect(redis_settings, topic_prefix=rig.prefix) as view:
+
+        def there() -> bool:
+            found = {key: view.latest(key, ANOMALIES) for key in newest}
+            return all(seen is not None and orjson.loads(seen.value) == newest[key] for key, seen in found.items())
+
+        wait_until(there, patience_s=60)
+        assert view.keys(ANOMALIES) == sorted(newest)
+        broken = view.result(newest[BROKEN]["id"])
+        assert broken is not None
+        assert broken.as_(AnomalyEvent).severity == "critical"
+    assert rig.stop(view_worker) == 0
 
 
 def test_age_is_no_reason_to_leave_readings_out(make_rig: MakeRig) -> None:
