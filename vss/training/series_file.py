@@ -23,7 +23,7 @@ INPUT: Final = "window"
 OPSET: Final = 18
 TOLERANCE: Final = 1e-4
 """Largest difference of an output, relative where it is above 1: both compute in float32, in another order."""
-MAX_MODEL_BYTES: Final = 1_000_000
+MAX_MODEL_BYTES: Final = 16_000_000
 _MAX_BATCH: Final = 1 << 16
 _IR_VERSION: Final = 10
 """What ONNX Runtime 1.20, the oldest we take, reads."""

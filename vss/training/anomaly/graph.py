@@ -38,23 +38,25 @@ class GraphWriter:
     Args:
         window: Readings in a window.
         features: Of a reading.
+        prefix: Of all names: those of a loop's body must differ from those around it.
     """
 
-    def __init__(self, window: int, features: int) -> None:
+    def __init__(self, window: int, features: int, prefix: str = "") -> None:
         self.window, self.features = window, features
+        self._prefix = prefix
         self._nodes: list[Any] = []
         self._held: list[Any] = []
         self._opsets = {"": OPSET}
 
     def constant(self, values: Any, dtype: Any = np.float32) -> str:
         """Puts numbers into the file."""
-        name = f"c{len(self._held)}"
+        name = f"{self._prefix}c{len(self._held)}"
         self._held.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Adds an operator; its outputs' names, one as a string and more as a list."""
-        names = [f"{kind.lower()}{len(self._nodes)}_{place}" for place in range(outputs)]
+        names = [f"{self._prefix}{kind.lower()}{len(self._nodes)}_{place}" for place in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[0] if outputs == 1 else names
 
@@ -87,6 +89,10 @@ class GraphWriter:
         self._held += graph.initializer
         self._opsets |= {one.domain: one.version for one in prefixed.opset_import if one.domain}
         return next(str(one.name) for one in graph.output if one.name.endswith(f"/{wanted}"))
+
+    def body(self, inputs: list[Any], outputs: list[Any]) -> Any:
+        """The operators as the body of a loop."""
+        return helper.make_graph(self._nodes, "body", inputs, outputs, self._held)
 
     def write(self, judged: Judged, file: Path) -> None:
         """Writes the file.
@@ -125,7 +131,7 @@ def larger_of(writer: GraphWriter, first: Judged, second: Judged, thresholds: tu
 
 
 def trees(forest: Any) -> Any:
-    """An isolation forest as ONNX: `statistics` to `scores`, which say how normal a row is, less the forest's offset."""
+    """An isolation forest as ONNX: `statistics` to `scores`, how normal a row is less the forest's offset."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 

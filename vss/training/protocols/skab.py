@@ -1,8 +1,8 @@
 """The Skoltech Anomaly Benchmark, as the notebooks behind its leaderboard count (waico/SKAB, `core/metrics.py`).
 
 Each file is one run of the test bed with one fault. A detector is fitted to the first 400 rows of each file, which are
-free of faults, and then says 0 or 1 for every row of it, those 400 included. Right and wrong rows of all files are added
-up, and from the sums:
+free of faults, and then says 0 or 1 for every row of it, those 400 included. Right and wrong rows of all files are
+added up, and from the sums:
 
 - F1 = TP / (TP + (FP + FN) / 2)
 - FAR, false alarm rate = FP / (FP + TN)
@@ -139,5 +139,3 @@ def said_of_rows(scores: NDArray[np.floating], threshold: float, rows: int) -> N
 def summed(counts: Sequence[Counts]) -> Counts:
     """Of all files together."""
     return sum(counts, Counts(0, 0, 0, 0))
-
-
