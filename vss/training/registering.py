@@ -8,13 +8,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from vss.config import ModelSettings
+from vss.errors import ConfigError
 from vss.model_store.facts import read_facts
+from vss.model_store.layout import is_valid_name, valid_name_from
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
 from vss.model_store.store import ModelStore
 
 TRAINING_FILE: Final = "training.json"
 PICTURE_FILE: Final = "training.png"
+
+
+def refuse_name(name: str, task: str, settings: ModelSettings) -> None:
+    """Says before the training, not after it, that nothing could be added under a name.
+
+    Raises:
+        ConfigError: The name is none, or a model of another task has it.
+        StoreUnavailable: The store does not answer.
+    """
+    if not is_valid_name(name):
+        raise ConfigError(f"{name!r} is no name of a model", fix=f"call it {valid_name_from(name)!r}")
+    store = ModelStore.of(settings)
+    if store.numbers(name) and (other := store.manifest(name).task) != task:
+        raise ConfigError(f"{name} is a model for {other}, not for {task}", fix="give another --name")
 
 
 def register(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vss.errors import ModelUnsupported
+from vss.errors import ModelCorrupt, ModelUnsupported
 from vss.model_store.tasks.series.spec import SeriesSpec
 
 if TYPE_CHECKING:
@@ -93,6 +93,23 @@ def write_spec(file: Path, spec: SeriesSpec, more: Mapping[str, str] | None = No
     document = onnx.load(file)
     onnx.helper.set_model_props(document, {**(more or {}), **spec.to_metadata()})
     save(document, file)
+
+
+def metadata_of(file: Path) -> dict[str, str]:
+    """What was written into a file beside the model.
+
+    Raises:
+        ModelCorrupt: It is no ONNX file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors share no class but this
+        raise ModelCorrupt(f"{file} is no ONNX file", fix="name one that `vss train` made") from error
+    return dict(session.get_modelmeta().custom_metadata_map)
 
 
 def run_file(file: Path, windows: NDArray[np.float32], *, batch: int = 256) -> dict[str, NDArray[np.float32]]:

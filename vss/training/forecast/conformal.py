@@ -29,8 +29,8 @@ FLOORS: Final = (0.0, 0.1, 0.3, 1.0, 3.0)
 """Least scales to choose from, in standard deviations of the training data, ascending. A large one makes the width the
 same everywhere."""
 WIDER: Final = 1.25
-"""How much wider than the narrowest intervals may be that follow the window's own scale: where it says little now, it is
-still what keeps them right when the series changes."""
+"""How much wider than the narrowest intervals may be that follow the window's own scale: where it says little now, it
+is still what keeps them right when the series changes."""
 
 
 def scaled(spread: Floats, floor: Floats) -> Floats:
