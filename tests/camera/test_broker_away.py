@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.camera.clips import make_clip
 from tests.camera.cluster import CameraCluster
 from tests.camera.mjpeg_server import MjpegServer
-from tests.camera.rig import wait_until
 from tests.ingest.cluster import metrics_port, scrape, value_of
+from tests.ingest.rig import wait_until
 from vss.codecs.headers import decode_frame_header
 from vss.local.fleet import LocalFleet
 from vss.schemas.topics import FRAMES

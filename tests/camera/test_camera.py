@@ -7,8 +7,9 @@ import pytest
 from structlog.typing import EventDict
 
 from tests.camera.clips import index_of, jpeg_of
-from tests.camera.rig import Rig, wait_until
+from tests.camera.rig import Rig
 from tests.camera.scripted_source import ScriptedSource, shot
+from tests.ingest.rig import wait_until
 from vss.clock import Deadline, SystemClock
 from vss.codecs.images import ImageInfo, decode_image
 from vss.errors import ConfigError, SourceUnreadable

@@ -6,7 +6,8 @@ import pytest
 from structlog.typing import EventDict
 
 from tests.camera.mjpeg_server import MjpegServer
-from tests.camera.rig import Rig, wait_until
+from tests.camera.rig import Rig
+from tests.ingest.rig import wait_until
 from vss.clock import Deadline, SystemClock
 from vss.errors import SourceUnavailable
 from vss.workers.camera.camera import Camera

@@ -14,8 +14,8 @@ import pytest
 
 from tests.camera.cluster import CameraCluster
 from tests.camera.mjpeg_server import MjpegServer
-from tests.camera.rig import wait_until
 from tests.ingest.cluster import metrics_port, scrape, value_of
+from tests.ingest.rig import wait_until
 from vss.codecs.headers import decode_frame_header
 from vss.local.ports import free_ports
 from vss.schemas.topics import FRAMES

@@ -7,8 +7,9 @@ import pytest
 from structlog.typing import EventDict
 
 from tests.camera.clips import make_clip
-from tests.camera.rig import Rig, wait_until
+from tests.camera.rig import Rig
 from tests.camera.rtsp_server import RtspServer, why_not
+from tests.ingest.rig import wait_until
 from vss.clock import Deadline, SystemClock
 
 

@@ -6,12 +6,9 @@ import json
 import random
 from typing import Any
 
-from tests.camera.rig import wait_until
-from vss.clock import Clock, Deadline, SystemClock
+from tests.ingest.rig import FeedRig
+from vss.clock import Clock
 from vss.logs import get_logger
-from vss.metrics import Metrics
-from vss.schemas.envelope import Record
-from vss.testing import InMemoryBroker, InMemoryPublisher
 from vss.workers.sensor.config import sensor_config
 from vss.workers.sensor.process import exception_report
 from vss.workers.sensor.recognise import recognise
@@ -21,12 +18,9 @@ from vss.workers.sensor.sensor import Sensor
 TOPIC = "telemetry"
 
 
-class SensorRig:
+class SensorRig(FeedRig):
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock: Clock = clock if clock is not None else SystemClock()
-        self.broker = InMemoryBroker({TOPIC: 1}, self.clock)
-        self.publisher = InMemoryPublisher(self.broker)
-        self.metrics = Metrics()
+        super().__init__(TOPIC, ("sensor", "pump"), clock)
 
     def recognise(self, source: str, **options: Any) -> Source:
         config = sensor_config({"id": "pump", "source": source, **options})
@@ -47,24 +41,10 @@ class SensorRig:
             logger=get_logger("sensor"),
         )
 
-    def run(self, sensor: Sensor, *, within_s: float = 60.0) -> Sensor:
+    def run(self, sensor: Sensor) -> Sensor:
         """Runs a sensor whose source ends."""
-        sensor.start()
-        wait_until(lambda: sensor.ended, within_s)
-        sensor.join(Deadline.after(10, SystemClock()))
+        self.finish(sensor)
         return sensor
-
-    def stop(self, sensor: Sensor) -> None:
-        sensor.stop()
-        sensor.join(Deadline.after(30, SystemClock()))
-        assert sensor.ended
-
-    def records(self) -> list[Record]:
-        return self.broker.records(TOPIC)
 
     def readings(self) -> list[dict[str, Any]]:
         return [json.loads(record.value or b"") for record in self.records()]
-
-    def metric(self, name: str, **labels: str) -> float:
-        value = self.metrics.registry.get_sample_value(name, {"sensor": "pump", **labels})
-        return value if value is not None else float("nan")

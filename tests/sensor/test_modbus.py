@@ -10,7 +10,7 @@ import pytest
 from pymodbus.constants import ExcCodes
 from structlog.typing import EventDict
 
-from tests.camera.rig import wait_until
+from tests.ingest.rig import wait_until
 from tests.sensor.modbus_server import ModbusServer, registers
 from tests.sensor.rig import SensorRig
 from vss.errors import SourceUnavailable

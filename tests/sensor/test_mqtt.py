@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from structlog.typing import EventDict
 
-from tests.camera.rig import wait_until
+from tests.ingest.rig import wait_until
 from tests.sensor.mosquitto import Mosquitto, make_certificates, mosquitto_program
 from tests.sensor.rig import SensorRig
 from vss.errors import ConfigError

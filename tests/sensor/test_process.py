@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.camera.rig import wait_until
 from tests.ingest.cluster import Cluster, metrics_port, scrape, value_of
+from tests.ingest.rig import wait_until
 from tests.sensor.modbus_server import ModbusServer, registers
 from tests.sensor.mosquitto import Mosquitto, mosquitto_program
 from vss.local.fleet import LocalFleet

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.typing import EventDict
 
-from tests.camera.rig import wait_until
+from tests.ingest.rig import wait_until
 from tests.sensor.rig import SensorRig
 from tests.sensor.scripted_source import ScriptedSource, Step, sample
 from vss.codecs.readings import ReadingLimits, decode_readings

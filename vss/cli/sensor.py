@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
+
+from vss.cli.feed_options import feed_options, run_command
 
 EXAMPLES = """\b
 Example:
@@ -53,27 +54,13 @@ sensors.toml:
 @click.option("--register", "registers", multiple=True, metavar="NAME=ADDRESS[:TYPE]", help="Modbus: a value to read.")
 @click.option("--buffer", type=int, help="Readings that may wait between source and Kafka (1000).")
 @click.option("--timeout-s", type=float, help="Silence after which a connection has dropped (10).")
-@click.option(
-    "--config",
-    "sensors_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Many sensors in one process: [[sensor]] tables with these options; flags hold for all that say nothing else.",
-)
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics here; 0 picks a free port.")
-@click.option("--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers.")
-@click.option("--settings", "settings_file", type=click.Path(path_type=Path), envvar="VSS_CONFIG", help="vss.toml.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a sensor at the end.")
+@feed_options("sensor")
 def sensor(
     id: str | None,  # noqa: A002 - the argument's name in the help
     source: str | None,
-    sensors_file: Path | None,
-    metrics_port: int | None,
-    bootstrap_servers: str | None,
-    settings_file: Path | None,
-    as_json: bool,
     mapped: tuple[str, ...],
     registers: tuple[str, ...],
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Publish the readings of SOURCE as sensor ID, or of many sources with --config.
 
@@ -83,33 +70,23 @@ def sensor(
 
     Ends with 0 at a file's end or when stopped, with 1 or 2 when a sensor failed.
     """
-    from vss.cli.feed_reports import print_reports
-    from vss.cli.options import nested, settings_with
-    from vss.errors import ConfigError
-    from vss.logs import configure, get_logger
-    from vss.metrics import Metrics
     from vss.workers.sensor.config import load_sensors, sensor_config
-    from vss.workers.sensor.process import run_sensors
+    from vss.workers.sensor.process import SENSORS
 
-    configure(level="DEBUG" if click.get_current_context().find_root().obj else "INFO")
-    given = {name: value for name, value in options.items() if value is not None}
     if mapped:
         given["map"] = dict(_pair(text, "--map pressure=P1") for text in mapped)
     if registers:
         given["registers"] = [_register(text) for text in registers]
-    if sensors_file is not None and id is None:
-        configs = load_sensors(sensors_file, given)
-    elif sensors_file is None and id is not None and source is not None:
-        configs = [sensor_config({"id": id, "source": source, **given})]
-    else:
-        raise ConfigError(
-            "name one sensor by ID and SOURCE, or many by --config", fix="for example: vss sensor pump pump.csv"
-        )
-    settings = settings_with(settings_file, nested({"kafka.bootstrap_servers": bootstrap_servers}))
-    reports = run_sensors(
-        configs, settings=settings, metrics=Metrics(), metrics_port=metrics_port, logger=get_logger("sensor")
+    run_command(
+        SENSORS,
+        given,
+        id=id,
+        source=source,
+        one=sensor_config,
+        many=load_sensors,
+        example="vss sensor pump pump.csv",
+        items="readings",
     )
-    print_reports(reports, role="sensor", items="readings", as_json=as_json)
 
 
 def _pair(text: str, example: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 
 from vss.clock import Clock
 from vss.errors import ConfigError
@@ -15,14 +14,11 @@ from vss.workers.camera.encoder import Encoder
 from vss.workers.camera.frame_message import FrameMessages
 from vss.workers.camera.frame_taker import CapturedFrame, FrameTaker
 from vss.workers.camera.source import Source
-from vss.workers.ingest.backoff import Backoff
-from vss.workers.ingest.buffer import Buffer
-from vss.workers.ingest.capture import Capture
-from vss.workers.ingest.counts import Counts
 from vss.workers.ingest.feed import Feed
 from vss.workers.ingest.pacing import Pacer
-from vss.workers.ingest.publishing import Publishing
-from vss.workers.ingest.status import SourceStatus
+from vss.workers.ingest.parts import FeedMetrics, Naming, Parts
+
+NAMING = Naming(role="camera", item="picture", items="frames")
 
 
 class Camera(Feed):
@@ -60,49 +56,36 @@ class Camera(Feed):
                 f"camera {config.id}: a live source has no use for --{option}",
                 fix=f"leave {option} out, or name a file",
             )
-        logger = logger.bind(camera=config.id)
-        stop = threading.Event()
-        buffer: Buffer[CapturedFrame] = Buffer(config.buffer, shed_oldest=source.live)
-        metrics.camera_buffer.labels(config.id).set_function(lambda: len(buffer))
-        counts = Counts(config.id, metrics.frames_captured, metrics.frames_published, metrics.frames_dropped)
-        status = SourceStatus(
-            "camera",
-            metrics.camera_up.labels(config.id),
-            metrics.camera_reconnects.labels(config.id),
-            item="picture",
+        parts: Parts[CapturedFrame] = Parts(
+            config.id,
+            NAMING,
+            size=config.buffer,
+            live=source.live,
+            metrics=FeedMetrics(
+                up=metrics.camera_up,
+                reconnects=metrics.camera_reconnects,
+                buffered=metrics.camera_buffer,
+                captured=metrics.frames_captured,
+                published=metrics.frames_published,
+                dropped=metrics.frames_dropped,
+            ),
             clock=clock,
             logger=logger,
         )
-        pacer = Pacer(clock, stop) if not (config.as_fast_as_possible or source.live) else None
         encoder = Encoder(codec=config.codec, width=config.width, quality=config.quality)
-        messages = FrameMessages(config.id, clock.now_ns() // 1_000_000, encoder, topic=topic, random=random)
         super().__init__(
-            config.id,
-            "camera",
-            {"source": source.name, "live": source.live},
-            capture=Capture(
-                source,
-                FrameTaker(buffer, fps=config.fps, live=source.live, pacer=pacer, counts=counts, clock=clock),
-                item="picture",
-                loop=config.loop,
-                backoff=Backoff(random),
-                status=status,
+            parts,
+            source,
+            FrameTaker(
+                parts.buffer,
+                fps=config.fps,
+                live=source.live,
+                pacer=Pacer(clock, parts.stop) if not (config.as_fast_as_possible or source.live) else None,
+                counts=parts.counts,
                 clock=clock,
-                stop=stop,
             ),
-            publishing=Publishing(
-                buffer,
-                messages.encode,
-                publisher,
-                sheds=source.live,
-                items="frames",
-                counts=counts,
-                stop=stop,
-                logger=logger,
-            ),
-            buffer=buffer,
-            counts=counts,
-            status=status,
-            stop=stop,
-            logger=logger,
+            FrameMessages(config.id, clock.now_ns() // 1_000_000, encoder, topic=topic, random=random).encode,
+            publisher,
+            loop=config.loop,
+            random=random,
         )

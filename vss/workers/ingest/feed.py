@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeVar
 
 from vss.clock import Deadline
 from vss.errors import VssError
-from vss.logs import Logger
-from vss.workers.ingest.counts import Counts, Tally
-from vss.workers.ingest.status import SourceStatus, State
+from vss.schemas.envelope import Message
+from vss.streams.ports import Publisher
+from vss.workers.ingest.backoff import Backoff
+from vss.workers.ingest.capture import Capture, Taker
+from vss.workers.ingest.counts import Tally
+from vss.workers.ingest.parts import Parts
+from vss.workers.ingest.publishing import Publishing
+from vss.workers.ingest.source import Source
+from vss.workers.ingest.status import State
 
-
-class Capturing(Protocol):
-    """The half that reads the source; see `vss.workers.ingest.capture`."""
-
-    def run(self) -> None:
-        """Until the source ends for good or the feed stops."""
-
-
-class Writing(Protocol):
-    """The half that writes to Kafka; see `vss.workers.ingest.publishing`."""
-
-    def run(self) -> None:
-        """Until the buffer is closed and empty."""
-
-    def abandon(self) -> None:
-        """Counts what is left in the buffer after `run` raised."""
-
-
-class Closing(Protocol):
-    """The buffer between them, as far as this file knows it."""
-
-    def close(self) -> None:
-        """Nothing comes any more."""
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,47 +47,59 @@ class Feed:
     """One camera or sensor of a process.
 
     Args:
-        id: What it is called.
-        role: `camera` or `sensor`.
-        shown: What the log says of its source when it starts.
-        capture: Reads.
-        publishing: Writes.
-        buffer: Between them; closed when nothing comes any more.
-        counts: Its account.
-        status: Its state.
-        stop: Set when it is to stop.
-        logger: Its lines carry the feed's id.
+        parts: What its two halves share.
+        source: Where its items come from.
+        taker: Puts into the buffer what the source gives.
+        encode: Makes the message of what is in the buffer; raises `BadRecord` where none can be made.
+        publisher: Kafka; may be shared with other feeds.
+        loop: Begin again at the end of what is not live.
+        random: Jitter.
     """
 
     def __init__(
         self,
-        id: str,  # noqa: A002 - what users call it
-        role: str,
-        shown: dict[str, object],
+        parts: Parts[T],
+        source: Source[S],
+        taker: Taker[S],
+        encode: Callable[[T], Message],
+        publisher: Publisher,
         *,
-        capture: Capturing,
-        publishing: Writing,
-        buffer: Closing,
-        counts: Counts,
-        status: SourceStatus,
-        stop: threading.Event,
-        logger: Logger,
+        loop: bool,
+        random: random.Random,
     ) -> None:
-        self.id = id
-        self.role = role
-        self._shown = shown
-        self._capture = capture
-        self._publishing = publishing
-        self._buffer = buffer
-        self._counts = counts
-        self._status = status
-        self._stop = stop
-        self._logger = logger
+        self.id = parts.id
+        self.role = parts.naming.role
+        self._source = source
+        self._buffer = parts.buffer
+        self._counts = parts.counts
+        self._status = parts.status
+        self._stop = parts.stop
+        self._logger = parts.logger
+        self._capture = Capture(
+            source,
+            taker,
+            item=parts.naming.item,
+            loop=loop,
+            backoff=Backoff(random),
+            status=parts.status,
+            clock=parts.clock,
+            stop=parts.stop,
+        )
+        self._publishing = Publishing(
+            parts.buffer,
+            encode,
+            publisher,
+            sheds=source.live,
+            items=parts.naming.items,
+            counts=parts.counts,
+            stop=parts.stop,
+            logger=parts.logger,
+        )
         self._error: Exception | None = None
         # Daemons: a source may sit in a call that nothing but its timeout ends.
         self._threads = [
-            threading.Thread(target=self._run_capture, name=f"capture {id}", daemon=True),
-            threading.Thread(target=self._run_publishing, name=f"publish {id}", daemon=True),
+            threading.Thread(target=self._run_capture, name=f"capture {self.id}", daemon=True),
+            threading.Thread(target=self._run_publishing, name=f"publish {self.id}", daemon=True),
         ]
 
     @property
@@ -110,7 +109,7 @@ class Feed:
 
     def start(self) -> None:
         """Begins to capture."""
-        self._logger.info(f"{self.role} starts", **self._shown)
+        self._logger.info(f"{self.role} starts", source=self._source.name, live=self._source.live)
         for thread in self._threads:
             thread.start()
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from vss.clock import Clock, Deadline
+from vss.clock import Clock, Deadline, SystemClock
 from vss.config import Settings
 from vss.errors import VssError
 from vss.logs import Logger
 from vss.metrics import Metrics
+from vss.schemas.topics import Topic
 from vss.streams.kafka_publisher import KafkaPublisher
 from vss.streams.ports import Publisher
 from vss.workers.endpoint import Endpoint
@@ -45,34 +48,64 @@ C = TypeVar("C", bound=Described)
 S = TypeVar("S", bound=Recognised)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the feeds of a process share.
+
+    Attributes:
+        settings: The cluster and the limits.
+        topic: Name of the topic they write to.
+        metrics: Where everything is counted.
+        clock: Time.
+        random: Jitter and trace ids.
+        logger: For what a person wants to know.
+    """
+
+    settings: Settings
+    topic: str
+    metrics: Metrics
+    clock: Clock
+    random: random.Random
+    logger: Logger
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[C, S]):
+    """Cameras, or sensors.
+
+    Attributes:
+        role: `camera` or `sensor`.
+        topic: What they write to.
+        recognise: Tells the source of a configuration, without opening it.
+        make: Puts a feed together.
+    """
+
+    role: str
+    topic: Topic
+    recognise: Callable[[C, Surroundings], S]
+    make: Callable[[C, S, Publisher, Surroundings], Feed]
+
+
 def run_feeds(
+    kind: Kind[C, S],
     configs: Sequence[C],
     *,
-    role: str,
-    topic: str,
-    recognise: Callable[[C], S],
-    make: Callable[[C, S, Publisher], Feed],
     settings: Settings,
     metrics: Metrics,
     metrics_port: int | None,
     logger: Logger,
-    clock: Clock,
 ) -> list[FeedReport]:
     """Runs feeds until each has ended, or until SIGTERM or Ctrl-C.
 
     A feed that fails does not end the others.
 
     Args:
+        kind: What they are.
         configs: What each is told.
-        role: `camera` or `sensor`.
-        topic: Name of the topic they write to.
-        recognise: Tells the source of a configuration.
-        make: Puts a feed together.
         settings: The cluster.
         metrics: Where everything is counted.
         metrics_port: Where `/metrics` is; 0 picks a port, None serves none.
         logger: For what a person wants to know.
-        clock: Time.
 
     Returns:
         How each ended, in the order of `configs`.
@@ -80,13 +113,22 @@ def run_feeds(
     Raises:
         BrokerUnavailable: No broker answers at the start.
         ConfigError: The topic is missing, the port is taken, or the client refuses its settings.
-        VssError: What `recognise` raises of an only feed.
+        VssError: What recognising the only feed's source raises.
     """
-    sources, failed = _recognise(configs, recognise, role, logger)
+    role = kind.role
+    around = Surroundings(
+        settings,
+        kind.topic.name(settings.kafka.topic_prefix),
+        metrics,
+        SystemClock(),
+        random.Random(),  # noqa: S311 - jitter and trace ids
+        logger,
+    )
+    sources, failed = _recognise(kind, configs, around)
     with stop_on_signals() as stop, ExitStack() as resources:
-        publishers = _publishers(settings, topic, sources, logger, resources)
+        publishers = _publishers(around, sources, resources)
         feeds = [
-            make(config, sources[config.id], publishers[sources[config.id].live])
+            kind.make(config, sources[config.id], publishers[sources[config.id].live], around)
             for config in configs
             if config.id in sources
         ]
@@ -101,7 +143,7 @@ def run_feeds(
                 metrics_port, registry=metrics.registry, health=list, readiness=readiness, logger=logger
             )
             resources.callback(endpoint.close)
-        _run_until_over(feeds, list(publishers.values()), stop, clock)
+        _run_until_over(feeds, list(publishers.values()), stop, around.clock)
     ended = failed | {feed.id: feed.report() for feed in feeds}
     for feed in feeds:
         _say_how_it_ended(role, ended[feed.id], logger)
@@ -139,28 +181,27 @@ def _say_how_it_ended(role: str, report: FeedReport, logger: Logger) -> None:
 
 
 def _recognise(
-    configs: Sequence[C], recognise: Callable[[C], S], role: str, logger: Logger
+    kind: Kind[C, S], configs: Sequence[C], around: Surroundings
 ) -> tuple[dict[str, S], dict[str, FeedReport]]:
     sources: dict[str, S] = {}
     failed: dict[str, FeedReport] = {}
     for config in configs:
         try:
-            sources[config.id] = recognise(config)
+            sources[config.id] = kind.recognise(config, around)
         except VssError as error:
             if len(configs) == 1:
                 raise
-            logger.error(f"{role} failed", **{role: config.id}, reason=str(error), fix=error.fix)
+            around.logger.error(f"{kind.role} failed", **{kind.role: config.id}, reason=str(error), fix=error.fix)
             failed[config.id] = FeedReport(config.id, State.FAILED, Tally(0, 0, {}), error)
     return sources, failed
 
 
-def _publishers(
-    settings: Settings, topic: str, sources: dict[str, S], logger: Logger, resources: ExitStack
-) -> dict[bool, KafkaPublisher]:
+def _publishers(around: Surroundings, sources: dict[str, S], resources: ExitStack) -> dict[bool, KafkaPublisher]:
     """One for live sources, which Kafka must take in time, one for files, which wait for it."""
     publishers: dict[bool, KafkaPublisher] = {}
     for live in sorted({source.live for source in sources.values()}):
-        publisher = publishers[live] = KafkaPublisher(settings.kafka, logger=logger, patient=not live)
+        publisher = KafkaPublisher(around.settings.kafka, logger=around.logger, patient=not live)
+        publishers[live] = publisher
         resources.callback(publisher.close)
-        publisher.require_topic(topic)
+        publisher.require_topic(around.topic)
     return publishers

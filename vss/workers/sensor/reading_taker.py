@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vss.clock import Clock
-from vss.logs import Logger
 from vss.metrics import Metrics
-from vss.workers.ingest.buffer import Buffer
-from vss.workers.ingest.counts import Counts, DropReason
+from vss.workers.ingest.counts import DropReason
 from vss.workers.ingest.pacing import Pacer
+from vss.workers.ingest.parts import Parts
 from vss.workers.sensor.regularity import Finding, Irregularity, Regularity
 from vss.workers.sensor.sample import Batch, Sample
 from vss.workers.sensor.shift import Shift
@@ -32,40 +30,34 @@ class ReadingTaker:
     """See `vss.workers.ingest.capture.Taker`.
 
     Args:
-        feed_id: Label of the metrics.
-        buffer: Where readings go.
+        parts: Where readings go and are counted; the log gets one line for the first reading that is none, and one for
+            the first jump of a clock.
         pacer: Keeps the pace of what has none of its own; None reads as fast as it can.
         speed: Times the file's own pace.
         shift: Moves times; None leaves them.
         regularity: Looks at times.
-        counts: Told of every reading.
         metrics: What is not as it should be.
-        clock: Time.
-        logger: One line for the first reading that is none, and the first jump of a clock.
     """
 
     def __init__(
         self,
-        feed_id: str,
-        buffer: Buffer[TakenReading],
+        parts: Parts[TakenReading],
         *,
         pacer: Pacer | None,
         speed: float,
         shift: Shift | None,
         regularity: Regularity,
-        counts: Counts,
         metrics: Metrics,
-        clock: Clock,
-        logger: Logger,
     ) -> None:
-        self._buffer = buffer
+        self._buffer = parts.buffer
+        self._counts = parts.counts
+        self._clock = parts.clock
+        self._logger = parts.logger
         self._pacer = pacer
         self._speed = speed
         self._shift = shift
         self._regularity = regularity
-        self._counts = counts
-        self._clock = clock
-        self._logger = logger
+        feed_id = parts.id
         self._said: set[str] = set()
         self._gaps = metrics.sensor_gaps.labels(feed_id)
         self._missing = metrics.sensor_missing_periods.labels(feed_id)
