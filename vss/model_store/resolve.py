@@ -9,8 +9,9 @@ from vss.config import ModelSettings
 from vss.errors import ConfigError, ModelCorrupt, ModelNotFound
 from vss.model_store.checksums import sha256_of
 from vss.model_store.file_kind import stored_name
-from vss.model_store.layout import MANIFEST_FILE, is_file_spec, valid_name_from
+from vss.model_store.layout import MANIFEST_FILE, ONNX_SUFFIX, is_file_spec, valid_name_from
 from vss.model_store.manifest import Manifest, read_manifest
+from vss.model_store.series_task import series_task_in
 from vss.model_store.storage.place import Progress, no_progress
 
 LATEST = "latest"
@@ -86,13 +87,17 @@ def resolve_file(path: Path) -> ModelRef:
 def manifest_beside(path: Path) -> Manifest:
     """The manifest of a file outside the store: `<stem>.yaml`, else `model.yaml`, else the defaults.
 
+    Where it names no task, that of what a series model says of itself holds.
+
     Raises:
         ConfigError: It does not fit.
     """
-    for manifest in (path.with_suffix(".yaml"), path.with_name(MANIFEST_FILE)):
-        if manifest.is_file():
-            return read_manifest(manifest)
-    return Manifest()
+    beside = (path.with_suffix(".yaml"), path.with_name(MANIFEST_FILE))
+    manifest = next((read_manifest(one) for one in beside if one.is_file()), Manifest())
+    if "task" in manifest.model_fields_set or path.suffix.lower() != ONNX_SUFFIX:
+        return manifest
+    task = series_task_in(path)
+    return manifest.model_copy(update={"task": task}) if task is not None else manifest
 
 
 def smoke_beside(path: Path, manifest: Manifest) -> Path | None:

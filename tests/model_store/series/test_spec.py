@@ -7,9 +7,9 @@ import pytest
 
 from vss.errors import ConfigError, ModelUnsupported
 from vss.model_store.manifest import Manifest
+from vss.model_store.series_task import METADATA_KEY
 from vss.model_store.tasks.series.spec import (
     MANUAL_THRESHOLD,
-    METADATA_KEY,
     SeriesSpec,
     differing_layout,
     known_series_keys,

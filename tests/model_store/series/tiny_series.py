@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper, save
 
-from vss.model_store.tasks.series.spec import METADATA_KEY
+from vss.model_store.series_task import METADATA_KEY
 
 WINDOW, FEATURES, HORIZON = 4, ("pressure", "flow"), 3
 

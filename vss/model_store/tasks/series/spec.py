@@ -17,10 +17,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from vss.errors import ConfigError, ModelError, ModelUnsupported
 from vss.model_store.manifest import Feature, Manifest, ManifestSection, Positive, Range, SeriesKeys
+from vss.model_store.series_task import MAX_METADATA_BYTES, METADATA_KEY
 from vss.schemas.telemetry import Severity
 
-METADATA_KEY: Final = "vss.series"
-MAX_METADATA_BYTES: Final = 1 << 20
 MANUAL_THRESHOLD: Final = 0.1
 """Of an anomaly model that brings none, unless `series.threshold` says otherwise."""
 LEVELS: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
@@ -31,7 +30,6 @@ _OVERRIDES: Final = frozenset({"threshold", "levels", "ranges", "units", "impute
 _IN_MODEL_YAML: Final = "write the keys of `series` into model.yaml (docs/models.md lists them)"
 _TRAIN: Final = f"train it with `vss train`, or {_IN_MODEL_YAML}"
 
-SeriesTask = Literal["anomaly", "forecast"]
 Layout = tuple[tuple[str, ...], int, int | None]
 """Features in their order, readings a window, milliseconds between two of them: what windows are kept by."""
 
