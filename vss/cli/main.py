@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "latest": ("vss.cli.latest:latest", "Show the latest result of a camera or sensor."),
     "audit": ("vss.cli.audit:audit", "Check that every frame and reading has exactly one outcome."),
     "models": ("vss.cli.models.group:models", "Add, activate, compare and convert models of the store."),
+    "train": ("vss.cli.train.group:train", "Train models on readings: anomaly or forecast."),
+    "evaluate": ("vss.cli.evaluate.group:evaluate", "Measure models of readings by public benchmarks' protocols."),
     "doctor": ("vss.cli.doctor:doctor", "Check broker, topics, Redis and model, and name the fix of each failure."),
     "schemas": ("vss.cli.schemas:schemas", "Print JSON Schema and AsyncAPI of everything that travels."),
     "bench": ("vss.cli.bench.group:bench", "Measure the fleet on this machine."),

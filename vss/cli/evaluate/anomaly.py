@@ -58,7 +58,10 @@ Example:
 @click.option("--tail", type=click.IntRange(1), metavar="N", help="skab: as of `vss train anomaly`.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="skab: as of `vss train anomaly`.  [default: 60]")
 @click.option(
-    "--threshold", type=click.Choice(["evt", "quantile"]), help="skab: as of `vss train anomaly`.  [default: evt]"
+    "--threshold",
+    "method",
+    type=click.Choice(["evt", "quantile"]),
+    help="skab: as of `vss train anomaly`.  [default: evt]",
 )
 @click.option(
     "--quantile", type=FiniteRange(0.5, 1, max_open=True), help="skab: as of `vss train anomaly`.  [default: 0.9999]"
@@ -84,7 +87,7 @@ def anomaly(
     profile: str,
     window: int | None,
     training_device: str,
-    threads: int | None,
+    training_threads: int | None,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -96,7 +99,7 @@ def anomaly(
     if protocol == "nab":
         _nab(folder, ref, window, profile, as_json=as_json)
         return
-    _skab(folder, ref, window, wanted, training_device, threads, as_json=as_json)
+    _skab(folder, ref, window, wanted, training_device, training_threads, as_json=as_json)
 
 
 def _resolved(model: str, settings: Settings) -> tuple[ModelRef, SeriesSpec]:
@@ -116,7 +119,8 @@ def _resolved(model: str, settings: Settings) -> tuple[ModelRef, SeriesSpec]:
 def _detector_settings(window: int | None, wanted: dict[str, Any]) -> DetectorSettings:
     from vss.training.anomaly.detector import DetectorSettings
 
-    given = {("architecture" if name == "arch" else name): value for name, value in wanted.items()} | {"window": window}
+    names = {"arch": "architecture", "method": "threshold"}
+    given = {names.get(name, name): value for name, value in wanted.items()} | {"window": window}
     return dataclasses.replace(DetectorSettings(), **{name: one for name, one in given.items() if one is not None})
 
 

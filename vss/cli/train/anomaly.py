@@ -14,6 +14,7 @@ from vss.cli.numbers import FiniteRange
 from vss.cli.progress import progress
 from vss.cli.train.options import DataSource, data_options, device_option, seed_option, threads_option
 from vss.config import Settings
+from vss.errors import ConfigError
 
 if TYPE_CHECKING:
     from vss.model_store.resolve import ModelRef
@@ -25,6 +26,7 @@ Example:
   vss train anomaly --data pump.csv --name pump
   vss train anomaly --data plant.csv --sensor-column machine --features pressure,flow --window 60 --name plant
   vss train anomaly --topic telemetry --from -7d --to -1d --arch isolation-forest --name pump
+  vss train anomaly --data pump.csv --arch streaming --name pump-stream
   vss train anomaly --data pump.csv --threshold quantile --quantile 0.999 --seed 7 --name pump --json
 """
 
@@ -34,18 +36,24 @@ Example:
 @click.option("--name", required=True, help="Of the model; what is trained becomes its next version.")
 @click.option(
     "--arch",
-    type=click.Choice(["combined", "lstm-autoencoder", "isolation-forest"]),
+    type=click.Choice(["combined", "lstm-autoencoder", "isolation-forest", "streaming"]),
     default="combined",
     show_default=True,
-    help="What learns; combined takes the larger score of both.",
+    help="What learns; combined takes the larger score of both, streaming learns nothing and compares with the past.",
 )
-@click.option("--window", type=click.IntRange(4, 10_000), default=100, show_default=True, help="Readings it looks at.")
+@click.option(
+    "--window",
+    type=click.IntRange(4, 10_000),
+    metavar="N",
+    help="Readings in view.  [default: 100; streaming 2000]",
+)
 @click.option(
     "--tail", type=click.IntRange(1), metavar="N", help="Newest readings that the score is about.  [default: window/4]"
 )
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=60, show_default=True, help="At most.")
 @click.option(
     "--threshold",
+    "method",
     type=click.Choice(["evt", "quantile"]),
     default="evt",
     show_default=True,
@@ -75,15 +83,15 @@ def anomaly(
     source: DataSource,
     name: str,
     arch: str,
-    window: int,
+    window: int | None,
     tail: int | None,
     epochs: int,
-    threshold: str,
+    method: str,
     quantile: float,
     drift: float,
     seed: int,
     training_device: str,
-    threads: int | None,
+    training_threads: int | None,
     as_json: bool,
 ) -> None:
     """Learn what is normal from readings of normal operation, and add a detector to the model store.
@@ -97,10 +105,19 @@ def anomaly(
     from vss.codecs.headers import format_time
     from vss.training.anomaly.detector import DetectorSettings
     from vss.training.anomaly.store import add_detector
-    from vss.training.anomaly.train import train_detector
+    from vss.training.anomaly.streaming import DEFAULT_WINDOW, FEWEST_READINGS
+    from vss.training.anomaly.train import TASK, train_detector
+    from vss.training.registering import refuse_name
     from vss.training.torch_setup import need_training
 
+    if window is None:
+        window = DEFAULT_WINDOW if arch == "streaming" else DetectorSettings().window
+    if arch == "streaming" and window < FEWEST_READINGS:
+        raise ConfigError(
+            f"--window {window} holds too little past to compare with", fix=f"give --window {FEWEST_READINGS} or more"
+        )
     need_training()
+    refuse_name(name, TASK, settings.model)
     data = source.read(settings, keep_labelled=False)
     wanted = DetectorSettings(
         architecture=arch,  # type: ignore[arg-type]  # click has checked both
@@ -108,7 +125,7 @@ def anomaly(
         tail=tail,
         epochs=epochs,
         seed=seed,
-        threshold=threshold,  # type: ignore[arg-type]
+        threshold=method,  # type: ignore[arg-type]
         quantile=quantile,
         drift=drift,
     )
@@ -120,11 +137,16 @@ def anomaly(
                 Path(folder),
                 created=format_time(SystemClock().now_ns()),
                 device=training_device,
-                threads=threads,
+                threads=training_threads,
                 on_epoch=lambda _epoch, _loss, _held: advance(1),
             )
         ref = add_detector(made, data, wanted, name, settings.model)
     _print(ref, data, made, as_json=as_json)
+
+
+def _median(made: Detector) -> str:
+    median = made.metrics.get("held_out_median")
+    return f"; held-out median {median:.4g}" if median is not None else ""
 
 
 def _print(ref: ModelRef, data: TrainingData, made: Detector, *, as_json: bool) -> None:
@@ -160,7 +182,7 @@ def _print(ref: ModelRef, data: TrainingData, made: Detector, *, as_json: bool) 
             for name, part in made.parts.items()
             if part.curves is not None
         ),
-        ("threshold", f"{made.calibrated.threshold:.4g}; held-out median {made.metrics['held_out_median']:.4g}"),
+        ("threshold", f"{made.calibrated.threshold:.4g}{_median(made)}"),
         ("severity", ", ".join(f"{level} from {score:.3g}" for level, score in levels.items())),
         ("file", f"{ref.file} ({size_text(ref.file.stat().st_size)}); training.json and training.png beside it"),
     ]

@@ -125,5 +125,9 @@ device_option = click.option(
     help="What to train on.",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="CPU threads to train with.  [default: PyTorch's choice]"
+    "--threads",
+    "training_threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="CPU threads to train with.  [default: PyTorch's choice]",
 )

@@ -14,8 +14,7 @@ from vss.training.anomaly.graph import GraphWriter, Judged
 from vss.training.anomaly.threshold import Calibrated, Method
 from vss.training.curves import Curves
 
-Architecture = Literal["lstm-autoencoder", "isolation-forest", "combined"]
-ARCHITECTURES: tuple[Architecture, ...] = ("lstm-autoencoder", "isolation-forest", "combined")
+Architecture = Literal["combined", "lstm-autoencoder", "isolation-forest", "streaming"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class DetectorSettings:
     """How to train.
 
     Attributes:
-        architecture: Which detector.
+        architecture: Which detector; `streaming` learns nothing and takes of the data its features alone.
         window: Readings it looks at.
         tail: Newest readings that its score is about; a quarter of the window by default.
         epochs: Of the autoencoder, at most.

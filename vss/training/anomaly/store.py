@@ -29,5 +29,6 @@ def add_detector(
     """
     picture = made.file.with_name(PICTURE_FILE)
     curves = {part: one.curves for part, one in made.parts.items() if one.curves is not None}
-    draw_training(picture, curves, Histogram(made.scores, made.calibrated.threshold))
+    histogram = Histogram(made.scores, made.calibrated.threshold) if len(made.scores) else None
+    draw_training(picture, curves, histogram)
     return register(made.file, name, TASK, settings, training_record(data, wanted, made), picture)

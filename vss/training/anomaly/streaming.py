@@ -25,6 +25,7 @@ NEAREST: Final = 2
 RARE: Final = 0.01
 """Share of the past whose novelty is rare."""
 DEFAULT_WINDOW: Final = 2000
+FEWEST_READINGS: Final = 100
 THRESHOLD: Final = 1.0
 _QUIET: Final = 0.999
 """The most that a reading scores soon after an alarm."""

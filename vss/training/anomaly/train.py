@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.errors import ConfigError
-from vss.model_store.tasks.series.spec import SeriesSpec, Trained
+from vss.model_store.tasks.series.spec import DEFAULT_LEVELS, Levels, SeriesSpec, Trained
 from vss.training.anomaly.detector import Detector, DetectorSettings, Part
 from vss.training.anomaly.graph import SCORE, GraphWriter, larger_of
 from vss.training.anomaly.normal import Normal
+from vss.training.anomaly.streaming import THRESHOLD, write_streaming
 from vss.training.anomaly.threshold import Calibrated, calibrate
 from vss.training.data.series import TrainingData
 from vss.training.data.split import Windows, check_trainable, split_by_time, windows_of
@@ -25,6 +26,7 @@ from vss.training.torch_setup import prepare_torch
 FEWEST_WINDOWS: Final = 32
 """To learn from; fewer say nothing."""
 TASK: Final = "anomaly"
+_STREAMING_SHOWN: Final = 1_000
 
 
 def train_detector(
@@ -58,6 +60,8 @@ def train_detector(
         ConfigError: Nothing can be learnt from the data, or what trains is not installed.
         ModelUnsupported: The file does not do what was trained.
     """
+    if settings.architecture == "streaming":
+        return _streaming(data, settings, folder, created)
     where = prepare_torch(settings.seed, device, threads)
     train, held_out = cut(data, settings)  # 1
     normal = Normal.of(data)  # 2
@@ -81,6 +85,23 @@ def train_detector(
     spec = _spec(data, settings, normal, calibrated, metrics, created)
     write_spec(file, spec, {"producer": "vss train anomaly"})  # 5
     return Detector(file, calibrated, scores, parts, metrics)
+
+
+def _streaming(data: TrainingData, settings: DetectorSettings, folder: Path, created: str) -> Detector:
+    """Nothing is learnt; what the data has beyond a window shows what scores it gives."""
+    check_trainable(data, 1)
+    normal = Normal.of(data)
+    file = folder / "streaming.onnx"
+    write_streaming(file, settings.window, len(data.features))
+    step = max(1, data.rows // _STREAMING_SHOWN)
+    windows = windows_of(data, settings.window, fallback=normal.centre, step=step)
+    scores = run_file(file, windows, batch=8)[SCORE] if len(windows) else np.zeros(0, np.float32)
+    low, medium, high, critical = (THRESHOLD * times for times in DEFAULT_LEVELS)
+    levels = Levels(low=low, medium=medium, high=high, critical=critical)
+    calibrated = Calibrated(THRESHOLD, levels, float((scores > THRESHOLD).mean()) if len(scores) else 0.0)
+    metrics = {"windows": float(len(scores)), "above_threshold": calibrated.expected}
+    write_spec(file, _spec(data, settings, normal, calibrated, metrics, created), {"producer": "vss train anomaly"})
+    return Detector(file, calibrated, scores, {}, metrics)
 
 
 def cut(data: TrainingData, settings: DetectorSettings) -> tuple[Windows, Windows]:
@@ -169,8 +190,6 @@ def _spec(
     metrics: Mapping[str, float],
     created: str,
 ) -> SeriesSpec:
-    import torch
-
     return SeriesSpec(
         features=data.features,
         window=settings.window,
@@ -186,6 +205,12 @@ def _spec(
             seed=settings.seed,
             metrics=dict(metrics),
             created=created,
-            torch=str(torch.__version__),
+            torch=_torch_version() if settings.architecture != "streaming" else None,
         ),
     )
+
+
+def _torch_version() -> str:
+    import torch
+
+    return str(torch.__version__)
