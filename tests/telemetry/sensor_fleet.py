@@ -63,9 +63,9 @@ class SensorFleet(Fleet):
             max_rewind=self.rules.max_rewind,
             max_keys=50,
         )
-        self.of_step = Settings(windows=windows, kafka={"topic_prefix": ""})  # type: ignore[arg-type]  # pydantic
+        self.of_step = Settings(windows=windows, kafka={"topic_prefix": ""})
 
-    def read(self, partition: int, key: int, ts_ms: int, *, missing: bool = False, headers: bool = False) -> None:
+    def read(self, partition: int, key: int, ts_ms: int, *, missing: bool = False) -> None:
         """A reading arrives in the log; what must become of it is known at once."""
         place = TopicPartition("in", partition)
         offset = self.broker.end(place)
@@ -73,7 +73,8 @@ class SensorFleet(Fleet):
         values = {"a": float(offset), **({} if missing else {"b": float(ts_ms)})}
         value = orjson.dumps({"sensor_id": name.decode(), "ts": START_MS + ts_ms, "values": values})
         self.broker.append(Message("in", name, value), partition)
-        reading = Reading(name, offset, ts_ms, (float(offset), float("nan") if missing else float(ts_ms)))
+        written = (float(offset), float("nan") if missing else float(ts_ms))
+        reading = Reading(name, offset, START_MS + ts_ms, written)
         self.logs[partition].append(reading)
         seen = see(self.logs[partition], len(self.logs[partition]) - 1, self.rules)
         if seen.status == "due":
