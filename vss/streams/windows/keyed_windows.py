@@ -20,7 +20,7 @@ from vss.metrics import Metrics
 from vss.schemas.envelope import Commit, TopicPartition
 from vss.streams.windows.arrivals import Arrival, ArrivalRule
 from vss.streams.windows.batch import Arriving, Columns, Reordered, Windows
-from vss.streams.windows.disorder import Disorder
+from vss.streams.windows.disorder import Anew, Disorder
 from vss.streams.windows.layout import WindowLayout
 from vss.streams.windows.partitions import Partitions
 from vss.streams.windows.placing import Grouped, group_by_row, place_in_order, simple_groups
@@ -122,13 +122,13 @@ class KeyedWindows:
         grouped = group_by_row(rows)
         if len(grouped.places) < len(rows):
             status[rows < 0] = Arrival.NO_ROOM
-        self._arriving = self._place(grouped, columns, status)
+        self._arriving, anew = self._place(grouped, columns, status)
         taken = Taken(status, np.flatnonzero(status == Arrival.DUE))
         self._taken = taken
         if rebuilding:
             self._report.rebuilt(len(keys))
             return Taken(status, taken.due[:0])
-        self._report.took(status, values.size - int(np.count_nonzero(finite)))
+        self._report.took(status, values.size - int(np.count_nonzero(finite)), anew)
         self._report.holds(self._rings)
         return taken
 
@@ -168,17 +168,16 @@ class KeyedWindows:
             begin += count
         return np.concatenate(found)
 
-    def _place(self, grouped: Grouped, columns: Columns, status: NDArray[np.uint8]) -> Arriving:
+    def _place(self, grouped: Grouped, columns: Columns, status: NDArray[np.uint8]) -> tuple[Arriving, Anew]:
         simple = simple_groups(grouped, columns, self._rings, self._rule, self._block)
         if simple.all():
             in_order = place_in_order(grouped, columns, self._rings, self._rule, self._block, status)
-            return Arriving(columns, in_order, Reordered())
+            return Arriving(columns, in_order, Reordered()), Anew()
         apart = [(int(grouped.rows[group]), grouped.of(group).tolist()) for group in np.flatnonzero(~simple).tolist()]
         rest = grouped.only(simple)
         in_order = place_in_order(rest, columns, self._rings, self._rule, self._block, status)
         columns, reordered, anew = self._disorder.take(apart, columns, status)
-        self._report.started_anew(anew)
-        return Arriving(columns, in_order, reordered)
+        return Arriving(columns, in_order, reordered), anew
 
     def _write(self) -> None:
         """Writes the batch before into the rings."""

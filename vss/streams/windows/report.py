@@ -28,24 +28,27 @@ class WindowReport:
         self._gap = metrics.window_restarts.labels(step, "gap")
         self._reach = metrics.window_restarts.labels(step, "reach")
 
-    def took(self, status: NDArray[np.uint8], missing: int) -> None:
-        """A batch was taken in."""
+    def took(self, status: NDArray[np.uint8], missing: int, anew: Anew) -> None:
+        """A batch was taken in.
+
+        Args:
+            status: (n,) an `Arrival` of each reading.
+            missing: Values that they lacked.
+            anew: Windows that started anew with one of them.
+        """
         for counter, count in zip(self._readings, np.bincount(status, minlength=len(Arrival)).tolist(), strict=True):
             if count:
                 counter.inc(count)
         if missing:
             self._missing.inc(missing)
-
-    def rebuilt(self, readings: int) -> None:
-        """Readings of before the commit were taken in."""
-        self._rebuilt.inc(readings)
-
-    def started_anew(self, anew: Anew) -> None:
-        """Windows started anew."""
         if anew.gap:
             self._gap.inc(anew.gap)
         if anew.reach:
             self._reach.inc(anew.reach)
+
+    def rebuilt(self, readings: int) -> None:
+        """Readings of before the commit were taken in."""
+        self._rebuilt.inc(readings)
 
     def holds(self, rings: Rings) -> None:
         """How much is held now."""
