@@ -125,11 +125,11 @@ class KeyedWindows:
         self._arriving, anew = self._place(grouped, columns, status)
         taken = Taken(status, np.flatnonzero(status == Arrival.DUE))
         self._taken = taken
+        self._report.holds(self._rings)
         if rebuilding:
             self._report.rebuilt(len(keys))
             return Taken(status, taken.due[:0])
         self._report.took(status, values.size - int(np.count_nonzero(finite)), anew)
-        self._report.holds(self._rings)
         return taken
 
     def gather(self, taken: Taken, due: Int64 | None = None) -> Windows:
