@@ -21,6 +21,7 @@ Example:
   vss models add best.onnx --name gate
   vss models add yolox.onnx --name yard --labels labels.txt --head yolox
   vss models add net.pth --name parts --task classification --architecture resnet20-cifar --input width=32
+  vss models add pump.onnx --name pump
   vss models add best.onnx --name gate --smoke night.jpg --smoke-expect person --store s3://fleet/models
 """
 
@@ -28,7 +29,10 @@ Example:
 @click.command(epilog=EXAMPLES, short_help="Check a model file and copy it into the store.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Of the model; a new file under a known name is its next version.")
-@click.option("--task", help="detection, classification or a task of your own.  [default: detection]")
+@click.option(
+    "--task",
+    help="detection, classification, anomaly, forecast or your own.  [default: what the file says, else detection]",
+)
 @click.option("--labels", metavar="FILE|A,B,…", help="Class names by class id: a file with one a line, or a list.")
 @click.option("--head", help="yolov5, yolov8, yolox or end_to_end.  [default: recognised]")
 @click.option("--architecture", help="What a PyTorch state dict is loaded into: resnet20-cifar, a name of torchvision.")

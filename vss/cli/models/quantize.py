@@ -78,7 +78,7 @@ def quantize(
     from vss.errors import ConfigError
     from vss.logs import configure
     from vss.model_store.layout import is_file_spec
-    from vss.model_store.quantisation.quantise import quantise_model
+    from vss.model_store.quantisation.quantise import check_quantisable, quantise_model
     from vss.model_store.resolve import resolve_model
     from vss.workers.offline.calibration import read_samples
 
@@ -86,6 +86,7 @@ def quantize(
     if output is None and is_file_spec(model):
         raise ConfigError("a file has no next version", fix="say where to write the new model with --output FILE")
     ref = resolve_model(model, settings.model)
+    check_quantisable(ref)
     with tempfile.TemporaryDirectory(prefix="vss-quantise-") as folder, _watching() as watcher:
         samples = read_samples(source, settings, at_most=pictures)
         report = quantise_model(

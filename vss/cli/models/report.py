@@ -18,6 +18,11 @@ def document(ref: ModelRef, facts: ModelFacts) -> dict[str, Any]:
     """All about one version."""
     from vss.model_store.checksums import sha256_of
 
+    of_input: dict[str, Any]
+    if facts.input_wh is not None:
+        of_input = {"input": {"width": facts.input_wh[0], "height": facts.input_wh[1]}, "labels": list(facts.labels)}
+    else:
+        of_input = {"series": facts.series.model_dump(mode="json") if facts.series is not None else None}
     return {
         "name": ref.name,
         "version": ref.version,
@@ -26,8 +31,7 @@ def document(ref: ModelRef, facts: ModelFacts) -> dict[str, Any]:
         "sha256": sha256_of(ref.file),
         "task": ref.manifest.task,
         "facts": dict(facts.found),
-        "input": {"width": facts.input_wh[0], "height": facts.input_wh[1]},
-        "labels": list(facts.labels),
+        **of_input,
         "smoke": str(ref.smoke) if ref.smoke is not None else None,
         "manifest": ref.manifest.model_dump(mode="json"),
     }
@@ -62,7 +66,8 @@ def print_facts(ref: ModelRef, facts: ModelFacts) -> None:
     if manifest.architecture is not None:
         rows.append(("architecture", manifest.architecture))
     rows += [(key, value) for key, value in facts.found.items()]
-    rows.append(("input", f"{facts.input_wh[0]} × {facts.input_wh[1]}"))
+    if facts.input_wh is not None:
+        rows.append(("input", f"{facts.input_wh[0]} × {facts.input_wh[1]}"))
     if facts.labels:
         rows.append(("classes", f"{len(facts.labels)}: {shown}"))
     rows += task_kind(manifest.task).describe(manifest).items()

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.config import ModelSettings
-from vss.errors import GateFailed
+from vss.errors import GateFailed, ModelUnsupported
 from vss.model_store.quantisation.activations import Activations, observe
 from vss.model_store.quantisation.candidate import Candidate, Measured, Points, choose
 from vss.model_store.quantisation.graph import Graph, prepare
@@ -34,6 +34,7 @@ from vss.model_store.quantisation.sensitivity import rank_layers
 from vss.model_store.quantisation.speed import ROUNDS, race
 from vss.model_store.resolve import ModelRef
 from vss.model_store.runner.runner import Runner
+from vss.model_store.tasks.registry import task_kind
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -106,6 +107,20 @@ class Report:
         )
 
 
+def check_quantisable(ref: ModelRef) -> None:
+    """Refuses what pictures cannot be shown to.
+
+    Raises:
+        ModelUnsupported: It is a series model.
+    """
+    kind = task_kind(ref.manifest.task)
+    if kind.takes != "picture":
+        raise ModelUnsupported(
+            f"{ref.name}@{ref.version} is for {kind.name}: it looks at readings, and 8 bits are for models of pictures",
+            fix="serve it as it is",
+        )
+
+
 def quantise_model(
     ref: ModelRef,
     settings: ModelSettings,
@@ -131,6 +146,7 @@ def quantise_model(
         ModelError: The model cannot be served, or not be quantised.
         ConfigError: `onnx` is missing, or a picture cannot be read.
     """
+    check_quantisable(ref)
     graph, parts = prepare(ref.file), split(samples, seed=seed)
     watcher.stage("judge the original", len(parts.all))
     judge, found = judge_for(ref, settings, parts.all, watcher.step)

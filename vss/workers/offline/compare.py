@@ -114,6 +114,11 @@ def compare_versions(
     if tasks[0] != tasks[1]:
         named = " and ".join(f"{ref.name}@{ref.version} ({ref.manifest.task})" for ref in refs)
         raise ConfigError(f"{named} do different things", fix="compare two models of one task")
+    if task_kind(tasks[0]).takes != "picture":
+        raise ConfigError(
+            f"{refs[0].name} is for {tasks[0]}: it looks at readings of sensors, and these are frames",
+            fix="compare it on readings, in a CSV file",
+        )
     resident = [measure_memory(ref, settings) if memory else None for ref in refs]
     sides: list[_Side] = []
     try:
