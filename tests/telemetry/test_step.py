@@ -14,6 +14,9 @@ from vss.testing import make_bad_readings, make_reading
 from vss.testing.readings import START_MS
 
 
+BAD = make_bad_readings("pump-1")
+
+
 def with_windows(**changes: object) -> SmallFleet:
     return SmallFleet(Settings(windows=WindowSettings.model_validate(changes)))
 
@@ -63,19 +66,16 @@ def test_the_windows_of_many_sensors_are_looked_at_in_one_call_a_batch(max_batch
 def test_late_and_repeated_readings_are_left_out_with_a_note() -> None:
     fleet = with_windows(lateness_ms=2000)
     seqs = [0, 1, 2, 2, 7, 4, 6]
-    fleet.produce(*(make_reading("pump-1", seq) for seq in seqs))
-    with fleet.worker() as worker:
+    fleet.produce(BAD["no JSON"][0], *(make_reading("pump-1", seq) for seq in seqs))
+    with fleet.worker(max_batch=16) as worker:
         worker.turns()
         assert worker.value("vss_shed_total", step="anomaly", reason="late") == 1
         assert worker.value("vss_shed_total", step="anomaly", reason="duplicate") == 1
     assert [(note.source.offset, note.reason, note.key, note.group) for note in fleet.notes()] == [
-        (3, "duplicate", "pump-1", "vss.anomaly"),
-        (5, "late", "pump-1", "vss.anomaly"),
+        (4, "duplicate", "pump-1", "vss.anomaly"),
+        (6, "late", "pump-1", "vss.anomaly"),
     ]
-    assert fleet.sources() == [4]
-
-
-BAD = make_bad_readings("pump-1")
+    assert fleet.sources() == [5]
 
 
 @pytest.mark.parametrize("what", BAD)

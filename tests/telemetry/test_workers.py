@@ -37,7 +37,6 @@ def make_rig(bootstrap_servers: str, tmp_path: Path) -> Iterator[MakeRig]:
         if model is None:
             write = write_anomaly if step == "anomaly" else write_forecast
             model = str(write(tmp_path / f"{step}.onnx"))
-            (tmp_path / f"{step}.yaml").write_text(f"task: {step}\n")
         made.append(Rig(bootstrap_servers, tmp_path, step, model, **changes))
         return made[-1]
 

@@ -49,7 +49,7 @@ class ForecastMeans:
         known = np.isfinite(came)
         measured = known & (scale > 0)
         error = np.where(measured, np.abs(came - bands[:, 0]), 0.0) / np.where(scale > 0, scale, 1)
-        inside = known & (came >= bands[:, 1]) & (came <= bands[:, 2])
+        inside = (came >= bands[:, 1]) & (came <= bands[:, 2])
         if self._measured.max() > _MEMORY:
             for sums in (self._errors, self._measured, self._inside, self._known):
                 sums /= 2
