@@ -104,6 +104,13 @@ def test_a_rewind_beyond_the_commit_is_the_commit() -> None:
     assert keyed_windows(RULES).start(PLACE, Commit(10, '{"rewind":20}')) == 10
 
 
+def test_no_more_than_max_rewind_is_read_again_whatever_the_text_says() -> None:
+    """Records that are no readings may lie behind the last reading without end."""
+    windows = keyed_windows(RULES)
+    assert windows.start(PLACE, Commit(100_010, '{"rewind":4}')) == 100_010 - 60
+    assert windows.memory([PLACE]) == {PLACE: '{"rewind":99950}'}
+
+
 def test_until_all_is_rebuilt_the_text_stays_that_of_the_commit() -> None:
     windows = keyed_windows(RULES)
     assert windows.start(PLACE, Commit(10, '{"rewind":4}')) == 4
@@ -164,5 +171,5 @@ def test_ten_thousand_sensors_take_no_more_than_their_readings_do() -> None:
     """10,000 × 100 × 8 in float32, with a time and an offset each: 48 bytes a reading."""
     rings = Rings(100, 8, 100_000)
     for _ in range(10_000):
-        rings.take(0)
+        rings.take()
     assert rings.size_bytes < 60_000_000

@@ -17,7 +17,6 @@ class Partition:
     """What is known of a partition.
 
     Attributes:
-        number: Stands for it in `Rings.partition`.
         rows: Row of each sensor.
         position: The offset behind the last that was taken in.
         committed: Below it everything has its outcome.
@@ -26,7 +25,6 @@ class Partition:
         due_at: Position at which `oldest` is found anew.
     """
 
-    number: int
     rows: dict[bytes, int] = field(default_factory=dict)
     position: int = 0
     committed: int = 0
@@ -47,15 +45,15 @@ class Partitions:
         self._rings = rings
         self._block = block
         self._known: dict[TopicPartition, Partition] = {}
-        self._numbers = 0
 
     def start(self, partition: TopicPartition, commit: Commit | None) -> int | None:
         """A partition without sensors; returns where it is to be read from, None for the commit itself."""
-        found = self._known[partition] = Partition(self._numbers)
-        self._numbers += 1
+        found = self._known[partition] = Partition()
         rewind = read_rewind(commit.metadata) if commit is not None else None
         if commit is None or rewind is None:
             return None
+        # What follows the commit reaches no further, whatever the text says: it may be of other settings.
+        rewind = max(rewind, reach(commit.offset, self._block))
         found.rewind, found.committed = min(rewind, commit.offset), commit.offset
         return found.rewind
 
@@ -77,7 +75,7 @@ class Partitions:
             return np.array([rows[key] if key in rows else self._new(partition, key) for key in keys], np.int64)
 
     def _new(self, partition: Partition, key: bytes) -> int:
-        row = self._rings.take(partition.number)
+        row = self._rings.take()
         if row is None:
             return -1
         partition.rows[key] = row

@@ -43,7 +43,6 @@ class Rings:
         block: (rows) block of the partition that `last` lies in.
         mixed: (rows) whether offsets do not ascend with time.
         shadowed: (rows) whether what the next block keeps is held apart (see `vss.streams.windows.disorder`).
-        partition: (rows) number of the partition that the sensor is read from; -1 in a free row.
     """
 
     def __init__(self, window: int, features: int, max_rows: int) -> None:
@@ -65,19 +64,12 @@ class Rings:
         self.block: Int64 = np.empty(0, np.int64)
         self.mixed: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.shadowed: NDArray[np.bool_] = np.empty(0, np.bool_)
-        self.partition: NDArray[np.int32] = np.empty(0, np.int32)
 
-    def take(self, partition: int) -> int | None:
-        """An empty row; None where there is no room.
-
-        Args:
-            partition: Number of the partition that the sensor is read from.
-        """
+    def take(self) -> int | None:
+        """An empty row; None where there is no room."""
         if not self._free and not self._grow():
             return None
-        row = self._free.pop()
-        self.partition[row] = partition
-        return row
+        return self._free.pop()
 
     def free(self, rows: Int64) -> None:
         """Empties rows and gives them back."""
@@ -101,7 +93,6 @@ class Rings:
         self.last[rows] = self.block[rows] = -1
         self.oldest[rows] = NEVER
         self.mixed[rows] = self.shadowed[rows] = False
-        self.partition[rows] = -1
 
     def _grow(self) -> bool:
         before, rows = self.rows, min(self.rows + self._chunk, self._max_rows)
@@ -115,7 +106,6 @@ class Rings:
             number.resize(rows, refcheck=False)
         for flag in (self.mixed, self.shadowed):
             flag.resize(rows, refcheck=False)
-        self.partition.resize(rows, refcheck=False)
         self.rows = rows
         self._empty(slice(before, rows))
         self._free.extend(range(rows - 1, before - 1, -1))
