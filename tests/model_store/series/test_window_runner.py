@@ -227,3 +227,32 @@ def test_features_of_a_layer_are_for_pictures(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"features": "pooled"})
     with pytest.raises(ConfigError, match="pictures"):
         open_runner(ref_to(write_anomaly(tmp_path / "a.onnx")), settings)
+
+
+@pytest.mark.parametrize(
+    ("costs", "piece"), [({1: 9, 32: 4, 128: 2, 512: 1}, 512), ({1: 9, 32: 1, 128: 1, 512: 2}, 32)]
+)
+def test_warming_up_finds_the_size_of_call_that_costs_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, costs: dict[int, int], piece: int
+) -> None:
+    with opened(write_anomaly(tmp_path / "a.onnx")) as runner:
+        monkeypatch.setattr(runner, "_cpu_s", lambda size: costs[size] * 1e-6)
+        runner.warm()
+
+        assert runner.piece == piece
+
+
+def test_a_model_whose_calls_are_long_is_not_tried_with_longer_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def takes_long(size: int) -> float:
+        tried.append(size)
+        return 0.01
+
+    with opened(write_anomaly(tmp_path / "a.onnx")) as runner:
+        monkeypatch.setattr(runner, "_cpu_s", takes_long)
+        runner.warm()
+
+    assert tried == [1, CPU_WINDOWS]

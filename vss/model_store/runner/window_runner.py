@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from concurrent.futures import Future
 from typing import Final, cast
 
@@ -25,10 +27,16 @@ from vss.model_store.tasks.series.results import ScoredWindows
 from vss.model_store.tasks.series.spec import SeriesSpec
 from vss.model_store.tasks.series.task import SeriesTask
 
-# Windows a call on the CPU, where each core makes calls of its own. CPU time a window of an LSTM autoencoder (two of
-# 32 units, windows of 100 × 2) on two cores at work: 66 µs with 8 a call, 63 with 32, 68 with 64, 84 with 512, whose
-# states no longer fit the cache; the same order for 64 units and for windows of 24 × 8.
+# Windows a call on the CPU, where each core makes calls of its own; `warm` tries them out. CPU time a window of an LSTM
+# autoencoder (two of 32 units, windows of 100 × 2) on two cores at work: 66 µs with 8 a call, 63 with 32, 68 with 64,
+# 84 with 512, whose states no longer fit the cache. Trees and linear models, whose work is small, are better with more.
 CPU_WINDOWS: Final = 32
+_CPU_PIECES: Final = (CPU_WINDOWS, 128, 512)
+_TIMED: Final = 3
+# What a larger call must save to be worth the wait of the windows in it.
+_WORTH: Final = 0.9
+# A call that takes longer is large enough.
+_LONG_S: Final = 0.1
 # An accelerator wants all at once, as far as its memory goes.
 ACCELERATOR_WINDOWS: Final = 1024
 # Of one call's input, however long its windows are.
@@ -47,6 +55,7 @@ class WindowRunner:
         task: What comes after the model.
         spec: What it was trained with.
         providers: What runs it, first choice first.
+        on_cpu: Whether the CPU does all the work.
         threads: Calls under way at once.
         piece: Windows a call may have.
     """
@@ -60,6 +69,7 @@ class WindowRunner:
         self.task: SeriesTask = calls.task
         self.spec: SeriesSpec = calls.task.spec
         self.providers = calls.model.providers
+        self.on_cpu = calls.model.on_cpu
         self.threads = threads
         self.piece = piece
         self._calls = calls
@@ -114,7 +124,7 @@ class WindowRunner:
         side_by_side = settings.threads or (usable_cores() if model.on_cpu else 1)
         pool = threads if threads is not None else model_threads(settings)
         pool.at_least(side_by_side)
-        piece = _piece(task.spec, on_cpu=model.on_cpu)
+        piece = _most(task.spec, CPU_WINDOWS if model.on_cpu else ACCELERATOR_WINDOWS)
         return cls(ref, calls, threads=side_by_side, piece=piece, pool=pool, owns_pool=threads is None)
 
     def submit(self, windows: Windows) -> Future[ScoredWindows]:
@@ -144,14 +154,35 @@ class WindowRunner:
         return self.submit(windows).result()
 
     def warm(self) -> None:
-        """Runs the model, on the caller's thread, with the sizes of call it will see most.
+        """Runs the model, on the caller's thread, and finds out how many windows a call are best.
 
         Raises:
             InferenceFailed: It raised.
         """
-        blank = np.zeros((self.piece, self.spec.window, len(self.spec.features)), np.float32)
-        for size in {1, self.piece}:
-            self._calls.run(blank[:size])
+        self._cpu_s(1)
+        if not self.on_cpu:
+            self._cpu_s(self.piece)
+            return
+        best_s = self._cpu_s(self.piece)
+        for size in _CPU_PIECES:
+            if size > self.piece and size <= _most(self.spec, size) and best_s * size < _LONG_S:
+                each_s = self._cpu_s(size)
+                if each_s < _WORTH * best_s:
+                    best_s, self.piece = each_s, size
+
+    def _cpu_s(self, size: int) -> float:
+        """Seconds of CPU time that a window takes in a call of so many; the least of a few calls."""
+        windows = np.empty((size, self.spec.window, len(self.spec.features)), np.float32)
+        windows[:] = self.spec.fallback  # of zeros some runtimes make the smallest of numbers, which are slow
+        self._calls.run(windows)
+        least_s = math.inf
+        for _ in range(_TIMED):
+            started_s = time.thread_time()
+            self._calls.run(windows)
+            least_s = min(least_s, (time.thread_time() - started_s) / size)
+            if least_s * size > _LONG_S:
+                break
+        return least_s
 
     def prove(self) -> None:
         """Lets it look at a window of zeros and one of training means, and one in which all is missing.
@@ -177,9 +208,9 @@ class WindowRunner:
         self._calls.use.close()
 
 
-def _piece(spec: SeriesSpec, *, on_cpu: bool) -> int:
-    most = CPU_WINDOWS if on_cpu else ACCELERATOR_WINDOWS
-    return max(1, min(most, _CALL_BYTES // (spec.window * len(spec.features) * _FLOAT_BYTES)))
+def _most(spec: SeriesSpec, wanted: int) -> int:
+    """So many windows a call as are wanted, as far as their bytes allow."""
+    return max(1, min(wanted, _CALL_BYTES // (spec.window * len(spec.features) * _FLOAT_BYTES)))
 
 
 def _try(calls: WindowCalls, model: Model, ref: ModelRef) -> None:
