@@ -150,15 +150,63 @@ def test_one_that_says_nothing_of_itself_is_told_what_to_write(vss: Any, tmp_pat
     assert "threshold   0.1;" in out
 
 
-def test_models_of_readings_are_neither_quantised_nor_compared_on_frames(vss: Any, tmp_path: Path) -> None:
-    for _ in range(2):
-        vss("add", "pump.onnx", "--name", "pump")
+def test_models_of_readings_are_not_quantised(vss: Any, tmp_path: Path) -> None:
+    vss("add", "pump.onnx", "--name", "pump")
     (tmp_path / "frames").mkdir()
 
     code, _, err = vss("quantize", "pump", "--calibration", "frames")
     assert code == 2
     assert "8 bits are for models of pictures" in err
-    (tmp_path / "a.jpg").write_bytes(b"x")
-    code, _, err = vss("compare", "pump", "1", "2", "a.jpg")
-    assert code == 2
-    assert "pump is for anomaly: it looks at readings" in err
+
+
+def table(path: Path, rows: int, *, names: str = "pressure,flow") -> None:
+    """Readings that are normal but for ten in the middle."""
+    lines = [f"ts,{names}"]
+    for row in range(rows):
+        value = 4.0 if rows // 2 <= row < rows // 2 + 10 else 0.1 * (row % 5)
+        lines.append(f"{1_700_000_000_000 + 1000 * row},{value},{value}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_two_versions_are_compared_on_a_table_of_readings(vss: Any, tmp_path: Path) -> None:
+    vss("add", "pump.onnx", "--name", "pump")
+    write_anomaly(tmp_path / "pump.onnx", gain=0.5, spec=spec_document())
+    vss("add", "pump.onnx", "--name", "pump")
+    table(tmp_path / "readings.csv", 100)
+
+    found = json.loads(vss("compare", "pump", "1", "2", "readings.csv", "--json")[1])
+
+    # Of 97 windows of 4 readings; version 2 needs scores twice as large.
+    assert found["windows"] == 97
+    assert found["a"]["anomalies"] > found["b"]["anomalies"] > 0
+    assert found["only_a"] == found["a"]["anomalies"] - found["b"]["anomalies"]
+    assert found["only_b"] == 0
+    assert found["agreement"] == pytest.approx(1 - found["only_a"] / 97)
+    assert found["correlation"] == pytest.approx(1)
+    code, out, err = vss("compare", "pump", "1", "2", "readings.csv", "--require", "0.999")
+    assert code == 1
+    assert "which is below 0.999" in err
+    assert "their scores correlate by 1.000" in out
+    assert vss("compare", "pump", "1", "1", "readings.csv", "--require", "1")[0] == 0
+    assert json.loads(vss("compare", "pump", "1", "2", "readings.csv", "--limit", "7", "--json")[1])["windows"] == 7
+    assert json.loads(vss("compare", "pump", "1", "2", "readings.csv", "--every", "10", "--json")[1])["windows"] == 10
+
+
+def test_readings_that_do_not_fit_are_one_line_with_the_fix(vss: Any, tmp_path: Path) -> None:
+    vss("add", "pump.onnx", "--name", "pump")
+    table(tmp_path / "short.csv", 3)
+    table(tmp_path / "other.csv", 30, names="pressure,level")
+    write_anomaly(tmp_path / "wide.onnx", spec=spec_document(window=5), shape=["n", 5, 2])
+    write_forecast(tmp_path / "flow.onnx")
+    table(tmp_path / "fine.csv", 30)
+    for arguments, says in (
+        (("1", "1", "short.csv"), "has no 4 readings in a row"),
+        (("1", "1", "other.csv"), "flow"),
+        (("1", "wide.onnx", "fine.csv"), "window 5 instead of 4"),
+        (("1", "flow.onnx", "fine.csv"), "is for forecast; on readings models for anomalies are compared"),
+        (("1", "1"), "name one table of them, or a topic"),
+    ):
+        code, _, err = vss("compare", "pump", *arguments)
+        assert code == 2, err
+        assert says in err
+        assert [line.partition(":")[0] for line in err.strip().splitlines()] == ["error", "fix"]

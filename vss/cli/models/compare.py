@@ -22,6 +22,7 @@ EXAMPLES = """\b
 Example:
   vss models compare gate active 4 --topic frames --from -10m --require 0.98
   vss models compare gate 3 4 pictures/ clip.mp4 --every 25 --save differences/
+  vss models compare pump 3 4 readings.csv --require 0.95
   vss models compare yard yolov8n.onnx yolox_nano.onnx street.jpg --json
 """
 
@@ -57,16 +58,23 @@ def compare(
     """Run versions A and B of a model over the same frames and show where they differ, how fast and how large each is.
 
     A and B are versions, active (the one that serves now), NAME@VERSION of any model, or files. Frames come from a
-    topic, read beside its consumer groups, or from images, folders and videos.
+    topic, read beside its consumer groups, or from images, folders and videos. Models for anomalies are compared on
+    readings: of a CSV file with a head, or of a topic.
     """
     from vss.cli.models.comparison_report import document, report_unreadable, show
     from vss.model_store.comparison.gate import require_agreement
+    from vss.model_store.tasks.registry import task_kind
     from vss.workers.offline.compare import compare_versions
     from vss.workers.offline.examples import write_examples
     from vss.workers.offline.version_spec import resolve_version
 
-    frames = choice.open(settings, inputs)
     refs = (resolve_version(settings, name, a), resolve_version(settings, name, b))
+    if all(task_kind(ref.manifest.task).takes == "series" for ref in refs):
+        from vss.cli.models.compare_readings import compare_readings
+
+        compare_readings(settings, refs, inputs, choice, require=require, as_json=as_json)
+        return
+    frames = choice.open(settings, inputs)
     with progress("frames", frames.count()) as advance:
         found = compare_versions(refs, settings.model, counted(frames, advance), worst=worst)
     saved = write_examples(save if save is not None else _folder(name, refs), found)
