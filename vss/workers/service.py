@@ -17,7 +17,7 @@ from vss.schemas import topics as catalogue
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
 from vss.streams.ports import Sink
-from vss.workers.collector import look_rarely
+from vss.workers.collector import looks_rarely
 from vss.workers.endpoint import Check, Endpoint
 from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.keyed_state import KeyedState
@@ -159,7 +159,7 @@ def serve(
                     logger=logger,
                 )
             )
-        look_rarely()
+        resources.enter_context(looks_rarely())
         logger.info("worker starts", step=step.name, topics=list(topics), group=consumer_group(settings, step.name))
         loop.run(stop)
         logger.info("worker stopped", step=step.name)

@@ -18,7 +18,7 @@ from vss.config import Settings
 from vss.model_store.evaluation.usage import Usage
 from vss.schemas.topics import ANOMALIES, TELEMETRY
 from vss.streams.topic_admin import TopicAdmin
-from vss.workers.collector import look_rarely
+from vss.workers.collector import looks_rarely
 
 BARE_BATCHES: Final = (512, 2048)
 WORKER: Final = "vss worker"
@@ -35,12 +35,14 @@ class Row:
         name: Of the contender.
         rounds: What a reading cost in each round.
         ratios: Its readings/s over the bar's, in each round.
+        cpu_ratios: The bar's CPU time over its own, in each round.
         checked: Events that were held to the reference, in all rounds.
     """
 
     name: str
     rounds: tuple[Usage, ...]
     ratios: tuple[float, ...]
+    cpu_ratios: tuple[float, ...]
     checked: int
 
     @property
@@ -50,8 +52,13 @@ class Row:
 
     @property
     def cpu_us(self) -> float:
-        """CPU microseconds a reading, the median of the rounds; 0 where it was not measured."""
+        """CPU microseconds a reading, the median of the rounds."""
         return statistics.median(usage.cpu_s for usage in self.rounds) * 1e6
+
+    @property
+    def cpu_ratio(self) -> float:
+        """CPU time of the bar over that of the contender, the median of the rounds."""
+        return statistics.median(self.cpu_ratios)
 
     @property
     def ratio(self) -> float:
@@ -110,7 +117,6 @@ def bench_telemetry(
     source = TELEMETRY.name(settings.kafka.topic_prefix)
     feed.publish(settings.kafka)
     reference = feed.reference()
-    look_rarely()  # as a worker does; the bare loop may have it too
     transactions: list[float] = []
 
     def bare(size: int) -> Contender:
@@ -126,17 +132,18 @@ def bench_telemetry(
     names = list(contenders)
     usages: dict[str, list[Usage]] = {name: [] for name in names}
     checked = dict.fromkeys(names, 0)
-    for number in range(rounds + 1):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            target = _topic_of_its_own(settings)
-            usage = contenders[name](source, target)
-            checked[name] += check_outputs(settings.kafka, target, reference, contender=name)
-            if number:  # the first round warms up
-                usages[name].append(usage)
-                on_round(name, usage)
+    with looks_rarely():  # as a worker does; the bare loop may have it too
+        for number in range(rounds + 1):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                target = _topic_of_its_own(settings)
+                usage = contenders[name](source, target)
+                checked[name] += check_outputs(settings.kafka, target, reference, contender=name)
+                if number:  # the first round warms up
+                    usages[name].append(usage)
+                    on_round(name, usage)
     bar = min(names[: len(BARE_BATCHES)], key=lambda name: statistics.median(u.wall_s for u in usages[name]))
-    rows = tuple(Row(name, tuple(mine), _ratios(mine, usages[bar]), checked[name]) for name, mine in usages.items())
+    rows = tuple(_row(name, mine, usages[bar], checked[name]) for name, mine in usages.items())
     return TelemetryBench(feed, rows, bar, statistics.mean(transactions))
 
 
@@ -147,5 +154,12 @@ def _topic_of_its_own(settings: Settings) -> str:
     return topic.name(settings.kafka.topic_prefix)
 
 
-def _ratios(mine: Sequence[Usage], bar: Sequence[Usage]) -> tuple[float, ...]:
-    return tuple(theirs.wall_s / ours.wall_s for ours, theirs in zip(mine, bar, strict=True))
+def _row(name: str, mine: Sequence[Usage], bar: Sequence[Usage], checked: int) -> Row:
+    pairs = list(zip(mine, bar, strict=True))
+    return Row(
+        name,
+        tuple(mine),
+        ratios=tuple(theirs.wall_s / ours.wall_s for ours, theirs in pairs),
+        cpu_ratios=tuple(theirs.cpu_s / ours.cpu_s for ours, theirs in pairs),
+        checked=checked,
+    )

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gpu": ("vss.cli.bench.gpu:gpu", "Measure a detector and a classifier on this machine's GPU."),
     "swap": ("vss.cli.bench.swap:swap", "Measure what it costs to swap a model under full load."),
     "accuracy": ("vss.cli.bench.accuracy:accuracy", "Measure whether a model's boxes are right."),
+    "telemetry": ("vss.cli.bench.telemetry:telemetry", "Measure how many readings a second a worker takes."),
     "memory": ("vss.cli.bench.memory:memory", "Measure how much memory a detection worker holds."),
 }
 
