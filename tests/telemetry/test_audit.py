@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from tests.telemetry.makers import anomaly, anomaly_message, span
 from tests.views.makers import CommittedWriter, shed_message
 from vss.cli.main import cli
-from vss.config import KafkaSettings
+from vss.config import KafkaSettings, WindowSettings
 from vss.errors import BadReading, InferenceFailed
 from vss.logs import get_logger
 from vss.schemas.envelope import Message, Record
@@ -62,8 +63,9 @@ class Log:
         finally:
             member.close()
 
-    def audit(self) -> AuditReport:
-        return audit(self.kafka, group=GROUP, topic=TELEMETRY)
+    def audit(self, *, max_rewind: int = 2_000_000) -> AuditReport:
+        windows = WindowSettings(max_rewind=max_rewind)
+        return audit(self.kafka, group=GROUP, topic=TELEMETRY, windows=windows)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_a_reading_that_was_lost_on_its_way_shows_in_the_next_window(log: Log) -
     assert log.audit().holds
     # A window of four that ends at 4, but reaches back to 0: one of those between never came into it.
     window = span(0, 4)
-    lost = anomaly(window.__class__(readings=4, first_offset=0, start=window.start, end=window.end), log.at(4))
+    lost = anomaly(replace(window, readings=4), log.at(4))
     log.writer.write([anomaly_message(log.kafka, lost, group=GROUP)])
     report = log.audit()
     assert not report.holds
@@ -127,6 +129,18 @@ def test_readings_out_of_order_are_counted_by_their_time(log: Log) -> None:
     assert report.holds, report
     log.event(1, 4, 4, first_offset=1)
     assert log.audit().holds
+
+
+def test_a_window_over_two_blocks_of_the_log_may_hold_what_was_left_out_before(log: Log) -> None:
+    log.readings([0, 1, 9, 2, 3, 10, 11])
+    log.note(3)
+    log.note(4)
+    # Of the block that begins with 4: it holds 2 and 3, which were late while 9 was remembered.
+    window = replace(span(1, 10, first_offset=1), readings=5)
+    log.writer.write([anomaly_message(log.kafka, anomaly(window, log.at(5)), group=GROUP)])
+    log.commit(7)
+    assert log.audit(max_rewind=8).holds
+    assert log.audit().wrong_windows == 1
 
 
 def test_a_broken_reading_without_a_dead_letter_is_missing(log: Log) -> None:

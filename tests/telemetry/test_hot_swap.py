@@ -29,11 +29,11 @@ from vss.workers.checks.audit import audit
 NAME = "pump"
 
 
-def add(store: Path, scratch: Path, **model: Any) -> str:
-    """The next version of the model."""
+def add(store: Path, scratch: Path, *, name: str = NAME, **model: Any) -> str:
+    """The next version of a model."""
     file = write_anomaly(scratch / f"{len(model)}.onnx", **model)
     settings = ModelSettings(store=str(store))
-    return ModelStore.of(settings).add(file, NAME, Manifest(task="anomaly"), check=lambda _: None).version
+    return ModelStore.of(settings).add(file, name, Manifest(task="anomaly"), check=lambda _: None).version
 
 
 @pytest.fixture
@@ -116,3 +116,28 @@ def test_an_activated_version_takes_over_and_one_of_another_layout_is_refused(ri
     assert {event["model_version"] for event in found.values()} == {"1", twice}
     report = audit(rig.kafka, group=rig.group, topic=topics.TELEMETRY, wait_s=30)
     assert report.holds, report
+
+
+def test_a_pattern_of_keys_is_looked_at_by_another_model_on_the_same_windows(rig: Rig, tmp_path: Path) -> None:
+    add(tmp_path / "models", tmp_path, name="seals", gain=3.0)
+    rig.environment = {"VSS_MODEL__ROUTES": '{"pump-[23]": "seals"}'}
+    worker = rig.start()
+    rig.publish(measured(range(8), breaks_at=10**9, seed=5, topic=rig.readings))
+    rig.wait_served()
+    assert rig.stop(worker) == 0
+    found, wanted = rig.events(ANOMALIES), expected(rig.read(topics.TELEMETRY))
+    assert found.keys() == wanted.keys()
+    for place, event in found.items():
+        routed = event["sensor_id"] in ("pump-2", "pump-3")
+        assert event["model_name"] == ("seals" if routed else NAME)
+        assert event["anomaly_score"] == pytest.approx((3.0 if routed else 1.0) * wanted[place].score, rel=1e-4)
+
+
+def test_a_routed_model_of_another_layout_is_refused_at_the_start(rig: Rig, tmp_path: Path) -> None:
+    add(tmp_path / "models", tmp_path, name="seals", spec=spec_document(features=["heat", "flow"]))
+    rig.environment = {"VSS_MODEL__ROUTES": '{"pump-[23]": "seals"}'}
+    worker = rig.start()
+    assert worker.wait(60) == 2
+    rig.workers.remove(worker)
+    assert "heat" in rig.logs()
+    assert "fix:" in rig.logs()

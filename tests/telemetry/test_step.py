@@ -13,7 +13,6 @@ from vss.schemas.envelope import Message
 from vss.testing import make_bad_readings, make_reading
 from vss.testing.readings import START_MS
 
-
 BAD = make_bad_readings("pump-1")
 
 

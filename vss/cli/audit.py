@@ -72,6 +72,7 @@ def audit(
         group=group if group is not None else consumer_group(settings, _STEPS.get(topic, "detect")),
         topic=inputs[topic],
         limits=settings.limits,
+        windows=settings.windows,
         wait_s=wait_s,
         list_first=list_first,
     )

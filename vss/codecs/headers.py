@@ -7,6 +7,7 @@ producers write `datacontenttype`. Both are read, and both are written.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -119,9 +120,9 @@ def asked_model(headers: Headers) -> str | None:
     return _text(dict(headers), "vss_model") if headers else None
 
 
-def traceparent_of(headers: Headers) -> str | None:
-    """A record's W3C trace context; None where it has none that parses."""
-    return _traceparent(dict(headers)) if headers else None
+def traceparent_of(headers: Mapping[str, bytes | None]) -> str | None:
+    """The W3C trace context in a record's headers; None where there is none that parses."""
+    return _traceparent(headers)
 
 
 def event_headers(*, id: str, type: str, source: str, time: str, traceparent: str | None) -> Headers:  # noqa: A002 - CloudEvents' names
@@ -162,7 +163,7 @@ def _integer(values: dict[str, bytes | None], name: str, *, lowest: int = 0) -> 
     return int(text)
 
 
-def _traceparent(values: dict[str, bytes | None]) -> str | None:
+def _traceparent(values: Mapping[str, bytes | None]) -> str | None:
     # The specification asks to ignore a trace context that does not parse, not to refuse the message.
     value = values.get("traceparent") or b""
     text = value.decode("ascii", "replace")

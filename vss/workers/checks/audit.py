@@ -24,7 +24,7 @@ from vss.clock import Clock, Deadline, SystemClock
 from vss.codecs.events import decode_event
 from vss.codecs.headers import parse_time
 from vss.codecs.readings import ReadingLimits
-from vss.config import KafkaSettings, Limits
+from vss.config import KafkaSettings, Limits, WindowSettings
 from vss.errors import BadRecord, MalformedEvent
 from vss.logs import Logger, get_logger
 from vss.schemas.envelope import OutcomeKind, Record, TopicPartition
@@ -149,6 +149,7 @@ class Audit:
         group: Whose outcomes count.
         topic: The input.
         limits: What a reading may be.
+        windows: How windows were kept.
         clock: For waits.
         logger: For what the Kafka client says.
         list_first: How many coordinates of each kind are listed.
@@ -161,6 +162,7 @@ class Audit:
         group: str,
         topic: Topic = FRAMES,
         limits: Limits | None = None,
+        windows: WindowSettings | None = None,
         clock: Clock | None = None,
         logger: Logger | None = None,
         list_first: int = 5,
@@ -174,6 +176,7 @@ class Audit:
         prefix = settings.topic_prefix
         self._objects = CLASSIFICATIONS.name(prefix)
         self._limits = ReadingLimits.of(limits or Limits()) if topic == TELEMETRY else None
+        self._block = (windows or WindowSettings()).max_rewind // 2
         self._windows: WindowAudit | None = None
         # Events about a frame or a window; others, such as aggregates, are no outcome of one record.
         self._kinds = {t.name(prefix): OutcomeKind.EVENT for t in result_topics() if _is_outcome(t)}
@@ -239,7 +242,7 @@ class Audit:
         spans = reader.spans([self._input])
         ledger = Ledger({p: (span.low, span.end) for p, span in spans.items()})
         if self._limits is not None:
-            self._windows = WindowAudit({p: span.low for p, span in spans.items()}, self._limits)
+            self._windows = WindowAudit({p: span.low for p, span in spans.items()}, self._limits, self._block)
         oldest_ms = self._clock.now_ns() // 1_000_000
         for records in reader.read({p: s.low for p, s in spans.items()}, {p: s.end for p, s in spans.items()}):
             for record in records:
@@ -313,12 +316,14 @@ def audit(
     group: str,
     topic: Topic = FRAMES,
     limits: Limits | None = None,
+    windows: WindowSettings | None = None,
     wait_s: float = 0.0,
     clock: Clock | None = None,
     list_first: int = 5,
 ) -> AuditReport:
     """Audits one input topic for one group; see `Audit`."""
-    return Audit(settings, group=group, topic=topic, limits=limits, clock=clock, list_first=list_first).run(wait_s)
+    made = Audit(settings, group=group, topic=topic, limits=limits, windows=windows, clock=clock, list_first=list_first)
+    return made.run(wait_s)
 
 
 def _is_outcome(topic: Topic) -> bool:

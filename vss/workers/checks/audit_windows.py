@@ -36,6 +36,7 @@ REFUSED = frozenset(
 """Errors for which a reading is in no window; with another its window was looked at, and had no event."""
 # Offsets and keys in one number: a partition has less than 2^40 records, and a log less than 2^23 sensors.
 _OFFSET_BITS = 40
+_OFFSET = (1 << _OFFSET_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ class Readings:
     Args:
         low: First offset of the audited span.
         limits: What a reading may be.
+        block: Records of a partition that windows are let go by (see `KeyedWindows`).
     """
 
-    def __init__(self, low: int, limits: ReadingLimits) -> None:
+    def __init__(self, low: int, limits: ReadingLimits, block: int) -> None:
         self._low = low
+        self._block = block
         self._limits = limits
         self._numbers: dict[bytes, int] = {}
         # A reading's key and offset in one number, and its time; the same of events and their windows.
@@ -101,25 +104,41 @@ class Readings:
     def count(self) -> WindowCount:
         """Holds the events against the readings."""
         at, ts = np.array(self._at, np.int64), np.array(self._ts, np.int64)
-        if self._left_out:
-            kept = ~np.isin(at & ((1 << _OFFSET_BITS) - 1), np.fromiter(self._left_out, np.int64, len(self._left_out)))
-            at, ts = at[kept], ts[kept]
         order = np.argsort(at, kind="stable")
         at, ts = at[order], ts[order]
+        every_at, every_ts = at, ts
+        if self._left_out:
+            kept = ~np.isin(at & _OFFSET, np.fromiter(self._left_out, np.int64, len(self._left_out)))
+            at, ts = at[kept], ts[kept]
         sources = np.array(self._sources, np.int64)
         begins = np.searchsorted(at, np.array(self._firsts, np.int64))
         ends = np.searchsorted(at, sources, side="right")
         wrong = self._wrong(at, ts, begins, ends)
+        self._pardon(wrong, every_at, every_ts)
         covered = np.zeros(len(at) + 1, np.int64)
         np.add.at(covered, begins, 1)
         np.add.at(covered, ends, -1)
         inside = covered.cumsum()[:-1] > 0
-        offsets = at & ((1 << _OFFSET_BITS) - 1)
+        offsets = at & _OFFSET
         return WindowCount(
             seen=np.sort(offsets[inside]),
             unseen=np.sort(offsets[~inside]),
-            wrong=np.sort(sources[wrong] & ((1 << _OFFSET_BITS) - 1)),
+            wrong=np.sort(sources[wrong] & _OFFSET),
         )
+
+    def _pardon(self, wrong: NDArray[np.bool_], at: Int64, ts: Int64) -> None:
+        """Windows that reach into an earlier block may hold readings that were left out when the block had not begun.
+
+        Args:
+            wrong: Of each event; changed in place.
+            at: All readings, also those that were left out.
+            ts: Their times.
+        """
+        for i in np.flatnonzero(wrong).tolist():
+            first, source = self._firsts[i], self._sources[i]
+            if (first & _OFFSET) // self._block < (source & _OFFSET) // self._block:
+                begin, end = np.searchsorted(at, first), np.searchsorted(at, source, side="right")
+                wrong[i] = int(np.count_nonzero(ts[begin:end] >= self._starts[i])) < self._counts[i]
 
     def _placed(self, key: bytes, offset: int) -> int:
         number = self._numbers.setdefault(key, len(self._numbers))
@@ -143,7 +162,7 @@ class Readings:
             inside = inside[inside >= starts[i]]
             right[i] = len(inside) == counts[i] and int(inside.min()) == starts[i] and at[begins[i]] == firsts[i]
         # What retention took away cannot be counted any more.
-        gone = (firsts & ((1 << _OFFSET_BITS) - 1)) < self._low
+        gone = (firsts & _OFFSET) < self._low
         wrong: NDArray[np.bool_] = ~(right | gone)
         return wrong
 
@@ -154,10 +173,11 @@ class WindowAudit:
     Args:
         lows: First offset of each partition.
         limits: What a reading may be.
+        block: See `Readings`.
     """
 
-    def __init__(self, lows: dict[TopicPartition, int], limits: ReadingLimits) -> None:
-        self._readings = {partition: Readings(low, limits) for partition, low in lows.items()}
+    def __init__(self, lows: dict[TopicPartition, int], limits: ReadingLimits, block: int) -> None:
+        self._readings = {partition: Readings(low, limits, block) for partition, low in lows.items()}
 
     def of(self, partition: TopicPartition) -> Readings | None:
         """Those of a partition; None for one that is not audited."""

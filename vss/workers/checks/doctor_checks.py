@@ -19,7 +19,7 @@ from vss.workers.redis_view.link import address, connect, translated
 from vss.workers.service import consumer_group
 
 _LITTLE_BYTES = 1 << 30
-_STEPS = ("detect", "classify", "cache")
+_STEPS = ("detect", "classify", "anomaly", "forecast", "cache")
 
 
 def fleet_checks(settings: Settings, *, folder: Path, model: str | None, local: bool = False) -> list[Check]:
@@ -130,15 +130,15 @@ def _folder(folder: Path) -> str:
 
 
 def _model(settings: Settings, spec: str) -> str:
+    from vss.model_store.runner.open import open_runner
     from vss.model_store.runner.runner import Runner
 
-    detector = Runner.load(resolve_model(spec, settings.model), settings.model)
+    runner = open_runner(resolve_model(spec, settings.model), settings.model)
     try:
-        width, height = detector.input_wh
-        facts = ", ".join(detector.task.facts.values())
-        return (
-            f"{detector.name}@{detector.version}, {facts}, {width}x{height}, {len(detector.labels)} classes, "
-            f"on {detector.providers[0]}"
-        )
+        facts = [*runner.task.facts.values()]
+        if isinstance(runner, Runner):
+            width, height = runner.input_wh
+            facts += [f"{width}x{height}", f"{len(runner.labels)} classes"]
+        return f"{runner.name}@{runner.version}, {', '.join(facts)}, on {runner.providers[0]}"
     finally:
-        detector.close()
+        runner.close()

@@ -7,7 +7,7 @@ their JSON is laid by hand. A test holds it equal to the schemas in `vss.schemas
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -152,7 +152,7 @@ class EventWriter:
             ("content-type", b"application/json"),
             ("datacontenttype", b"application/json"),
         )
-        name_id = EventIds(group.name, group.version)
+        ids = EventIds(group.name, group.version)
         messages = []
         for record, first_offset, start, end, imputed, found in zip(
             group.records,
@@ -164,7 +164,8 @@ class EventWriter:
             strict=True,
         ):
             (topic, partition), offset, key, _value, headers, _stamp = record
-            event_id = name_id.of(record)
+            named = dict(headers) if headers else {}
+            event_id = ids.of(record, named)
             value = {
                 "id": event_id,
                 "sensor_id": key.decode() if key else "",
@@ -181,7 +182,7 @@ class EventWriter:
                 **found,
             }
             pairs: Headers = (("ce_specversion", b"1.0"), ("ce_id", event_id.encode()), *behind_id)
-            if headers and (trace := traceparent_of(headers)) is not None:
+            if named and (trace := traceparent_of(named)) is not None:
                 pairs = (*pairs, ("traceparent", trace.encode()))
             messages.append(Message(self._topic, key, orjson.dumps(value, option=_OPTIONS), pairs))
         return messages
@@ -198,11 +199,16 @@ class EventIds:
     def __init__(self, name: str, version: str) -> None:
         self._behind = f"\x1f{name}\x1f{version}\x1f".encode()
 
-    def of(self, record: Record) -> str:
-        """The id of a record's event."""
-        (topic, partition), offset, _key, _value, headers, _stamp = record
-        ce_id = (dict(headers).get("ce_id") or b"") if headers else b""
-        text = f"{topic}\x1f{partition}\x1f{offset}".encode() + self._behind + ce_id
+    def of(self, record: Record, headers: Mapping[str, bytes | None]) -> str:
+        """The id of a record's event.
+
+        Args:
+            record: The record.
+            headers: Its headers; of a repeated one the last.
+        """
+        topic, partition = record.topic_partition
+        ce_id = headers.get("ce_id") or b""
+        text = f"{topic}\x1f{partition}\x1f{record.offset}".encode() + self._behind + ce_id
         return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
