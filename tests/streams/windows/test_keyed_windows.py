@@ -128,6 +128,13 @@ def test_a_partition_that_comes_back_is_built_from_nothing() -> None:
     assert statuses(windows, in_order(b"a", 3, offset=2)) == ["taken", "taken", "due"]
 
 
+def test_a_partition_that_comes_and_goes_leaves_its_room() -> None:
+    windows = keyed_windows(RULES, max_keys=1)
+    for seq in range(3):
+        assert windows.start(PLACE, Commit(seq, '{"rewind":0}')) == 0
+        assert statuses(windows, in_order(b"a", 1)) == ["taken"]
+
+
 def test_what_happens_is_counted() -> None:
     metrics = Metrics()
     windows = KeyedWindows(
