@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vss.training.anomaly.detector import DetectorSettings, Part
 from vss.training.anomaly.graph import PARTS, SCORE, GraphWriter
 from vss.training.anomaly.networks import Autoencoder, drawing_loss
-from vss.training.anomaly.normal import Normal
+from vss.training.anomaly.normal import Normal, wandering
 from vss.training.anomaly.threshold import calibrate
 from vss.training.data.split import Windows
 from vss.training.fitting import FitSettings, OnEpoch, fit
@@ -35,6 +36,8 @@ def train_autoencoder(
     on_epoch: OnEpoch | None = None,
 ) -> Part:
     """Trains until held-out windows are drawn no better, sets each feature's unit by them, and the threshold.
+
+    The threshold is set on copies of held-out windows whose levels have wandered on: it shall hold later too.
 
     Args:
         normal: What is normal.
@@ -67,26 +70,25 @@ def train_autoencoder(
     network = network.cpu().eval()
     with torch.no_grad():
         # The larger of the two: what was held out has wandered away from what was learnt, as what comes will.
-        seen = [_mean_square(network, windows) for windows in (train, held_out)]
+        learnt, kept_back = (_residuals(network, windows) for windows in (train, held_out))
         wandered = settings.drift * normal.wander / network.scale.numpy()
-        network.unit.copy_(torch.tensor(np.sqrt(np.maximum(*seen) + wandered**2).astype(np.float32)))
-        outputs = [network(torch.from_numpy(held_out[at : at + 256])) for at in range(0, len(held_out), 256)]
-    scores = torch.cat([score for score, _ in outputs]).numpy()
-    parts = torch.cat([by_feature for _, by_feature in outputs]).numpy()
+        mean_square = np.maximum((learnt**2).mean(axis=0), (kept_back**2).mean(axis=0))
+        unit = np.sqrt(np.maximum(mean_square + wandered**2, 1e-12))
+        network.unit.copy_(torch.from_numpy(unit.astype(np.float32)))
+        outputs = [one.numpy() for one in network(torch.from_numpy(held_out[:_COMPARED]))]
+    further = wandering(kept_back, wandered, np.random.default_rng(settings.seed))
+    scores = np.sqrt(((further / unit) ** 2).mean(axis=1)).astype(np.float32)
     writer = GraphWriter(settings.window, len(normal.centre))
     writer.write(network.write(writer, INPUT), file)
-    some = slice(0, _COMPARED)
-    difference = check_same(file, {SCORE: scores[some], PARTS: parts[some]}, held_out[some])
+    difference = check_same(file, {SCORE: outputs[0], PARTS: outputs[1]}, held_out[:_COMPARED])
     return Part(
         network.write, file, scores, calibrate(scores, settings.threshold, settings.quantile), curves, difference
     )
 
 
-def _mean_square(network: Autoencoder, windows: Windows) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _residuals(network: Autoencoder, windows: Windows) -> NDArray[np.float64]:
     import torch
 
-    residuals = [network.residual(torch.from_numpy(windows[at : at + 256])) for at in range(0, len(windows), 256)]
-    mean_square: np.ndarray[tuple[int], np.dtype[np.float64]] = (
-        torch.cat(residuals).double().pow(2).mean(dim=0).clamp_min(1e-12).numpy()
-    )
-    return mean_square
+    found = [network.residual(torch.from_numpy(windows[at : at + 256])) for at in range(0, len(windows), 256)]
+    residuals: NDArray[np.float64] = torch.cat(found).double().numpy()
+    return residuals

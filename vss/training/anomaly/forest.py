@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from vss.training.anomaly.detector import DetectorSettings, Part
 from vss.training.anomaly.graph import PARTS, SCORE, GraphWriter, Judged, trees
 from vss.training.anomaly.networks import Statistics
-from vss.training.anomaly.normal import Normal
+from vss.training.anomaly.normal import COPIES, Normal, wandering
 from vss.training.anomaly.threshold import calibrate
 from vss.training.data.split import Windows
 from vss.training.series_file import INPUT, check_same
 
 SAMPLES = 128
 """Windows a tree is grown on; the paper's 256 would double the file and gains nothing here."""
-_COPIES = 8
 _COMPARED = 256
 
 
@@ -49,9 +48,9 @@ def train_forest(normal: Normal, train: Windows, held_out: Windows, settings: De
         statistics.unit.copy_(torch.from_numpy(np.maximum(unit, 1e-6).astype(np.float32)))
         kept_back, shares = (one.numpy() for one in statistics(torch.from_numpy(held_out)))
     forest = IsolationForest(
-        n_estimators=settings.trees, max_samples=min(SAMPLES, _COPIES * len(seen)), random_state=settings.seed, n_jobs=1
-    ).fit(_wandering(seen, wandered, rng))
-    scores = _score(forest, _wandering(kept_back, wandered, rng))
+        n_estimators=settings.trees, max_samples=min(SAMPLES, COPIES * len(seen)), random_state=settings.seed, n_jobs=1
+    ).fit(wandering(seen, wandered, rng))
+    scores = _score(forest, wandering(kept_back, wandered, rng))
     document = trees(forest)
 
     def write(writer: GraphWriter, window: str) -> Judged:
@@ -65,16 +64,9 @@ def train_forest(normal: Normal, train: Windows, held_out: Windows, settings: De
     plain = _score(forest, kept_back[:_COMPARED])
     expected = {SCORE: plain, PARTS: shares[:_COMPARED] * plain[:, None]}
     difference = check_same(file, expected, held_out[:_COMPARED])
-    return Part(write, file, scores, calibrate(scores, settings.threshold, settings.quantile), None, difference)
-
-
-def _wandering(
-    statistics: NDArray[np.float32], wandered: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Copies of (n, 3F) whose levels, the first F, lie elsewhere, as far as they may wander."""
-    copies = np.repeat(statistics, _COPIES, axis=0)
-    copies[:, : len(wandered)] += (rng.standard_normal((len(copies), len(wandered))) * wandered).astype(np.float32)
-    return copies
+    return Part(
+        write, file, scores, calibrate(scores, settings.threshold, settings.quantile, highest=1.0), None, difference
+    )
 
 
 def _score(forest: object, statistics: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,8 @@ _BLOCKS: Final = 8
 # Expected range of the means of so many blocks of white noise, in their standard deviations (Tippett, 1925).
 _RANGE_OF_BLOCKS: Final = 2.847
 _SMALLEST: Final = 1e-9
+COPIES: Final = 8
+"""Of a window, each with its levels elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,3 +66,21 @@ def _moved(values: NDArray[np.float64]) -> NDArray[np.float64]:
     extent = np.where(np.isfinite(extent), extent, 0.0)
     moved: NDArray[np.float64] = np.sqrt(np.maximum(extent**2 - _RANGE_OF_BLOCKS**2 * noise / length, 0.0))
     return moved
+
+
+def wandering(
+    values: NDArray[np.floating], wandered: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Copies of windows' values, as they would be had the levels wandered on.
+
+    Args:
+        values: (n, G), the levels of F features first.
+        wandered: (F,) standard deviation of where they may be, in the values' units.
+        rng: Chance.
+
+    Returns:
+        (n * COPIES, G) float32.
+    """
+    copies = np.repeat(values, COPIES, axis=0).astype(np.float32)
+    copies[:, : len(wandered)] += (rng.standard_normal((len(copies), len(wandered))) * wandered).astype(np.float32)
+    return copies

@@ -27,6 +27,9 @@ _RARER: Final = (10.0, 100.0, 1000.0)
 _AT_LEAST: Final = (1.25, 1.75, 3.0)
 """And how many thresholds they are at least: a tail that ends would put them all at one place."""
 
+_OF_THE_REST: Final = (0.1, 0.2, 0.35)
+"""Where scores are bounded: how far from the threshold towards the bound they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pareto:
@@ -83,13 +86,16 @@ class Calibrated:
     expected: float
 
 
-def calibrate(scores: NDArray[np.floating], method: Method, quantile: float) -> Calibrated:
+def calibrate(
+    scores: NDArray[np.floating], method: Method, quantile: float, *, highest: float | None = None
+) -> Calibrated:
     """Sets threshold and levels.
 
     Args:
         scores: (n,) of held-out normal windows.
         method: `quantile` of the scores, or of the distribution of their peaks.
         quantile: Share of normal windows that shall stay below, 0..1.
+        highest: What no score can exceed; None where there is no such bound.
 
     Raises:
         ConfigError: The quantile is none, or there are too few scores for `evt`.
@@ -109,9 +115,13 @@ def calibrate(scores: NDArray[np.floating], method: Method, quantile: float) -> 
         threshold = float(np.quantile(values, quantile))
     threshold = max(threshold, float(np.finfo(np.float32).tiny))
     expected = float((values > threshold).mean()) if method == "quantile" else 1.0 - quantile
-    steps = [
-        max(tail.exceeded_by(min((1.0 - quantile) / rarer, tail.share)), least * threshold)
-        for rarer, least in zip(_RARER, _AT_LEAST, strict=True)
-    ]
+    if highest is not None:
+        threshold = min(threshold, highest)
+        steps = [threshold + share * (highest - threshold) for share in _OF_THE_REST]
+    else:
+        steps = [
+            max(tail.exceeded_by(min((1.0 - quantile) / rarer, tail.share)), least * threshold)
+            for rarer, least in zip(_RARER, _AT_LEAST, strict=True)
+        ]
     medium, high, critical = np.maximum.accumulate(steps).tolist()
     return Calibrated(threshold, Levels(low=threshold, medium=medium, high=high, critical=critical), expected)
