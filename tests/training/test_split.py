@@ -47,7 +47,13 @@ def test_a_few_missing_readings_part_nothing() -> None:
     assert len(windows_of(data, 4, fallback=np.zeros(1))) == 1
 
 
-def test_missing_values_are_filled_as_a_worker_fills_them() -> None:
+def test_windows_are_filled_as_a_worker_fills_them() -> None:
+    """What lies before the window is not known to it."""
+    windows = windows_of(data_of([1, NAN, NAN, 4]), 2, fallback=np.array([9.0]))
+    assert windows[..., 0].tolist() == [[1, 1], [9, 9], [9, 4]]
+
+
+def test_missing_values_of_a_stretch_are_filled() -> None:
     values = np.array([[NAN, 1.0], [2.0, NAN], [NAN, NAN], [4.0, 5.0]])
     fallback = np.array([7.0, 8.0])
     assert fill(values, "hold", fallback).tolist() == [[7, 1], [2, 1], [2, 1], [4, 5]]

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from vss.config import ModelSettings
 from vss.errors import ConfigError
+from vss.model_store.facts import read_facts
 from vss.model_store.layout import is_valid_name, valid_name_from
 from vss.model_store.manifest import Manifest
 from vss.model_store.resolve import ModelRef
-from vss.model_store.runner.open import open_runner
 from vss.model_store.store import ModelStore
 
 TRAINING_FILE: Final = "training.json"
@@ -60,7 +60,7 @@ def register(
         file,
         name,
         Manifest(task=task),
-        check=lambda copy: open_runner(copy, settings.model_copy(update={"device": "cpu"})).close(),
+        check=lambda copy: read_facts(copy, settings),
         extras={
             TRAINING_FILE: (json.dumps(training, indent=2) + "\n").encode(),
             PICTURE_FILE: picture.read_bytes(),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.errors import ConfigError
+from vss.model_store.tasks.series.imputing import impute as fill_windows
 from vss.training.data.series import SensorSeries, TrainingData, Values
 
 Windows = NDArray[np.float32]
@@ -59,7 +60,7 @@ def pieces(data: TrainingData, *, gap_periods: float = GAP_PERIODS) -> list[Sens
 
 
 def fill(values: Values, rule: Rule, fallback: NDArray[np.float64]) -> Values:
-    """Puts what a worker would in the place of missing values.
+    """Puts something in the place of missing values of a whole stretch, for what learns from stretches.
 
     Args:
         values: (n, F), NaN where missing.
@@ -103,7 +104,7 @@ def windows_of(
         (n, length, F) float32; n is 0 where no stretch is that long.
     """
     found = [
-        rolling(fill(piece.values, impute, fallback).astype(np.float32), length, step)
+        fill_windows(rolling(piece.values.astype(np.float32), length, step), impute, fallback.tolist())[0]
         for piece in pieces(data, gap_periods=gap_periods)
         if len(piece) >= length
     ]

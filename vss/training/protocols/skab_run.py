@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.errors import ModelUnsupported
+from vss.model_store.tasks.series.imputing import impute
 from vss.model_store.tasks.series.spec import SeriesSpec
 from vss.training.anomaly.detector import DetectorSettings
 from vss.training.anomaly.graph import SCORE
 from vss.training.anomaly.train import train_detector
-from vss.training.data.split import fill, rolling
+from vss.training.data.split import rolling
 from vss.training.protocols.skab import Counts, Run, said_of_rows
 from vss.training.series_file import run_file
 
@@ -88,5 +89,5 @@ def judge_all(runs: Sequence[Run], judge: Judge, on_run: Callable[[], None] | No
 
 def _said(run: Run, file: Path, window: int, fallback: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     (series,) = run.data.series
-    windows = rolling(fill(series.values, "hold", fallback).astype(np.float32), window)
+    windows, _ = impute(rolling(series.values.astype(np.float32), window), "hold", fallback.tolist())
     return said_of_rows(run_file(file, windows)[SCORE], threshold, len(series))
