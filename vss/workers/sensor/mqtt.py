@@ -132,6 +132,10 @@ class MqttStream:
     def __init__(self, source: Mqtt) -> None:
         self._source = source
         self._batch: list[Sample | Unreadable] = []
+        # Messages of the batch, and those of the batch before, which its reader has in hands.
+        self._ids: list[int] = []
+        self._given: list[int] = []
+        self._dropped: SourceUnavailable | None = None
         self._refused = ""
         self._subscribed = False
         self._client = self._make_client()
@@ -143,20 +147,36 @@ class MqttStream:
 
     def read(self) -> Batch:
         """See `Stream.read`; empty when no message came for a moment."""
+        if self._dropped is not None:
+            raise self._dropped
+        self._confirm()
+        try:
+            self._collect()
+        except SourceUnavailable as error:
+            if not self._batch:
+                raise
+            self._dropped = error  # told when what came before it is taken
+        batch, self._batch = self._batch, []
+        self._given, self._ids = self._ids, []
+        return batch
+
+    def close(self) -> None:
+        """See `Stream.close`. What nobody asked for more after is not confirmed: its reader may have had no room."""
+        self._client.disconnect()
+
+    def _confirm(self) -> None:
+        """Whoever asks for more has the last messages in the buffer; those not confirmed may come once more."""
+        given, self._given = self._given, []
+        for message in given:
+            self._client.ack(message, _QOS)
+
+    def _collect(self) -> None:
         self._loop(_WAIT_S)
         while self._batch and len(self._batch) < _BATCH:
             before = len(self._batch)
             self._loop(0.0)
             if len(self._batch) == before:
                 break
-        batch, self._batch = self._batch, []
-        return batch
-
-    def close(self) -> None:
-        """See `Stream.close`."""
-        self._client.disconnect()
-        # Sends the farewell, which without a thread of paho's own may still wait.
-        self._client.loop(0.0)
 
     def _make_client(self) -> Client:
         from paho.mqtt.client import Client
@@ -168,6 +188,7 @@ class MqttStream:
             client_id=source.client_id,
             clean_session=not source.keeps_session,
             reconnect_on_failure=False,
+            manual_ack=True,
         )
         if source.tls is not None:
             client.tls_set_context(source.tls.context())
@@ -215,6 +236,8 @@ class MqttStream:
         self._subscribed = True
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        if message.qos:
+            self._ids.append(message.mid)
         try:
             sample = self._source.payloads.decode(message.topic, bytes(message.payload), retained=message.retain)
         except ValueError as error:  # a topic that is no text is one, too
