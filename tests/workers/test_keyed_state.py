@@ -187,3 +187,21 @@ def test_time_alone_says_something_once_and_the_next_owner_knows() -> None:
     with bench.worker(LastThree(silent_at_ns=0)) as (loop, _):
         turns(loop)
     assert bench.written() == [b"a", b"a+b", b"silent"]
+
+
+def test_a_begin_that_raises_ends_the_worker_with_nothing_committed() -> None:
+    bench = Bench()
+    bench.produce(b"a", b"b")
+
+    class Raises(LastThree):
+        def begin(self, batch: Sequence[Record]) -> Pending:
+            super().begin(batch)
+            raise RuntimeError("half of it is in the state")
+
+    with bench.worker(Raises(), crashes=True) as (loop, _), pytest.raises(RuntimeError, match="half of it"):
+        turns(loop)
+    assert bench.written() == []
+    assert bench.commit() is None
+    with bench.worker(LastThree()) as (loop, _):
+        turns(loop)
+    assert bench.written() == [b"a", b"a+b"]

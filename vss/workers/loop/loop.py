@@ -254,6 +254,8 @@ class Loop:
         try:
             return self._step.begin(records) if records else Done([], again)
         except Exception as error:  # what it means for each record is in the error table
+            if self._state.keeps:
+                raise  # what of the batch is in the state, nobody knows: it must be built anew
             return Done([error] * len(records), again)
 
     def _settle(self, *, timeout_s: float, retry_timeout_s: float | None = None) -> None:

@@ -22,11 +22,15 @@ class StateKeeper:
     Args:
         state: What the step keeps by key; None for one that keeps nothing.
         checkpoint: The loop's positions.
+
+    Attributes:
+        keeps: Whether the step keeps any.
     """
 
     def __init__(self, state: KeyedState | None, checkpoint: Checkpoint) -> None:
         self._state: KeyedState = state if state is not None else NoState()
         self._checkpoint = checkpoint
+        self.keeps = state is not None
 
     def start(self, committed: Mapping[TopicPartition, Commit | None]) -> dict[TopicPartition, int]:
         """Reading of partitions starts, or starts anew; returns where, for those that do not start at their commit."""

@@ -43,7 +43,8 @@ class Step(Protocol):
     A step that keeps state by key offers it to the loop as a `KeyedState` and takes records into it in `begin`, once.
     `begin` is called on the loop's thread, for the next batch while an earlier one is still pending; it must not wait
     for inference. An exception that belongs to one record is returned in its place, so that its neighbours live on;
-    one that `begin` or `results` raises is taken as the result of each record of the batch.
+    one that `begin` or `results` raises is taken as the result of each record of the batch. From a step with state,
+    `begin` must raise nothing: the loop ends, for nobody knows what of the batch is in the state.
     """
 
     name: str
