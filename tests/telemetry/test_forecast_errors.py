@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from tests.telemetry.numpy_server import NumpyServer, forecast_spec
 from tests.telemetry.small_fleet import SmallFleet, Worker
+from vss.config import Settings, WindowSettings
 from vss.metrics import Metrics
 from vss.model_store.tasks.series.results import Forecasts
 from vss.schemas.envelope import Message, Record
@@ -65,15 +64,39 @@ def test_what_never_came_is_not_compared() -> None:
     assert coverage(worker) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [lambda seq: 3 * seq, lambda seq: seq + (seq // 3) * 2],
-    ids=["another pace", "gaps"],
-)
-def test_a_window_with_gaps_is_not_compared_with_the_wrong_moment(moments: Callable[[int], int]) -> None:
-    worker = run(SmallFleet(), *(reading(moments(seq), float(seq)) for seq in range(30)))
+def test_a_reading_after_a_gap_is_held_against_the_step_of_its_moment() -> None:
+    # One reading in four never comes: the others still meet the step that foretold their moment.
+    moments = [seq for seq in range(60) if seq % 4]
+    worker = run(SmallFleet(), *(reading(moment, float(moment)) for moment in moments))
+    # The deviations of the windows differ; the distance is that of the moments.
+    scale = {1: np.std([1, 2, 3, 5]), 2: np.std([2, 3, 5, 6]), 3: np.std([3, 5, 6, 7])}
+    found = error(worker, "1")
+    assert found is not None
+    assert 1 / max(scale.values()) <= found <= 1 / min(scale.values())
+    assert error(worker, "2") == pytest.approx(2 * found, rel=0.2)
+
+
+def test_a_reading_of_another_pace_is_not_compared() -> None:
+    worker = run(SmallFleet(), *(reading(3 * seq, float(seq)) for seq in range(30)))
     assert error(worker, "1") is None
     assert coverage(worker) is None
+
+
+def strided(*messages: Message) -> Worker:
+    fleet = SmallFleet(Settings(windows=WindowSettings(stride=3)))
+    return run(fleet, *messages)
+
+
+def test_with_a_stride_the_end_of_a_window_is_what_came() -> None:
+    worker = strided(*(reading(seq, float(seq)) for seq in range(40)))
+    assert error(worker, "1") == pytest.approx(1 / np.sqrt(1.25))
+    assert error(worker, "2") == pytest.approx(2 / np.sqrt(1.25))
+    assert coverage(worker) == pytest.approx(0.5)
+
+
+def test_with_a_stride_a_window_with_a_gap_is_compared_with_nothing() -> None:
+    worker = strided(*(reading(seq + 2 * (seq // 3), float(seq)) for seq in range(60)))
+    assert error(worker, "1") is None
 
 
 def test_a_window_that_failed_foretold_nothing() -> None:

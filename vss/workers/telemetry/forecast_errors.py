@@ -1,15 +1,16 @@
 """How far forecasts were from what came.
 
-Of a sensor one forecast at a time is held against the readings that follow: when a window is looked at that reaches to
-the forecast's horizon, the window's end is what came. Nothing is kept by reading, so it costs next to nothing; and a
-window with a gap or a reading out of step is passed over rather than compared with the wrong moment.
+Of a sensor one forecast at a time is held against the readings that follow, each against the step that it is nearest to
+in time; when its horizon has passed, the next one is. What came is the newest reading of each window that is looked at.
+With a stride some readings have no window of their own: then it is the end of the first window that reaches to the
+horizon, unless it has a gap, for where in it which moment stands is not known.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,19 +43,20 @@ class _Open:
     scale: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Met:
-    """A forecast and the window that reaches to its horizon.
+class _Came(NamedTuple):
+    """A value that a forecast foretold has come.
 
     Attributes:
         forecast: From an earlier batch, or the place of the window in this one that it was made of.
-        window: Place of the window that tells what came.
-        ahead: By how many periods that window is newer.
+        window: Place of the window that holds the value.
+        row: Of the window.
+        step: Of the forecast, from 1.
     """
 
     forecast: _Open | int
     window: int
-    ahead: int
+    row: int
+    step: int
 
 
 class ForecastErrors:
@@ -62,10 +64,12 @@ class ForecastErrors:
 
     Args:
         metrics: Where they are.
+        every_reading: Whether each reading has a window of its own, once its sensor's is full.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, *, every_reading: bool = True) -> None:
         self._metrics = metrics
+        self._every_reading = every_reading
         self._open: dict[bytes, _Open] = {}
         self._bytes = 0
         self._means: dict[tuple[str, str], ForecastMeans] = {}
@@ -77,13 +81,11 @@ class ForecastErrors:
             group: In the order of the readings.
         """
         said: Forecasts = group.value
-        met, begun = self._meet(group, said)
-        sources = sorted({*begun.values(), *(one.forecast for one in met if isinstance(one.forecast, int))})
-        if not sources:
-            return
-        made = self._made(group, said, sources)
-        if met:
-            known = [(made.get(one.forecast) if isinstance(one.forecast, int) else one.forecast, one) for one in met]
+        came, begun = self._look_through(group, said)
+        sources = sorted({*begun.values(), *(one.forecast for one in came if isinstance(one.forecast, int))})
+        made = self._made(group, said, sources) if sources else {}
+        if came:
+            known = [(made.get(one.forecast) if isinstance(one.forecast, int) else one.forecast, one) for one in came]
             _score([(forecast, one) for forecast, one in known if forecast is not None], group.windows.values)
         for key, place in begun.items():
             if (old := self._open.pop(key, None)) is not None:
@@ -94,13 +96,13 @@ class ForecastErrors:
         while len(self._open) > _MOST_SENSORS or self._bytes > _MOST_BYTES:
             self._bytes -= self._open.pop(next(iter(self._open))).bands.nbytes
 
-    def _meet(self, group: ScoredGroup, said: Forecasts) -> tuple[list[_Met], dict[bytes, int]]:
-        """Which forecasts have met what came, and from which windows the next ones are; by sensor, the last of them."""
+    def _look_through(self, group: ScoredGroup, said: Forecasts) -> tuple[list[_Came], dict[bytes, int]]:
+        """What came of which forecasts, and from which windows the next ones are; by sensor, the last of them."""
         windows, period_ms, width = group.windows, said.period_ms, group.windows.values.shape[1]
         drift_ms = windows.end_ms - windows.start_ms - (width - 1) * period_ms
         regular: list[bool] = np.less_equal(2 * np.abs(drift_ms), period_ms).tolist()
         ends = windows.end_ms.tolist()
-        met: list[_Met] = []
+        came: list[_Came] = []
         begun: dict[bytes, int] = {}
         for i, record in enumerate(group.records):
             key = record.key or b""
@@ -113,13 +115,16 @@ class ForecastErrors:
                     if isinstance(forecast, int)
                     else (forecast.made_ms, forecast.bands.shape[1])
                 )
-                ahead = round((ends[i] - made_ms) / period_ms)
-                if 0 <= ahead < horizon:
+                step = round((ends[i] - made_ms) / period_ms)
+                if self._every_reading:
+                    if 1 <= step <= horizon:
+                        came.append(_Came(forecast, i, width - 1, step))
+                elif regular[i] and horizon <= step <= width:
+                    came += [_Came(forecast, i, width - 1 - step + one, one) for one in range(1, horizon + 1)]
+                if 0 <= step < horizon:
                     continue
-                if regular[i] and horizon <= ahead <= width:
-                    met.append(_Met(forecast, i, ahead))
             begun[key] = i
-        return met, begun
+        return came, begun
 
     def _made(self, group: ScoredGroup, said: Forecasts, sources: list[int]) -> dict[int, _Open]:
         """The forecasts made of some windows, without those that failed."""
@@ -128,11 +133,12 @@ class ForecastErrors:
         scales = _deviations(group.windows.values[places])
         ends = group.windows.end_ms[places].tolist()
         means = self._means_of(group, said)
+        sound = np.isfinite(bands).reshape(len(bands), -1).min(axis=1)
         # Copies: a view would keep the whole batch.
         return {
             place: _Open(means, ends[j], bands[j].copy(), scales[j].copy())
-            for j, place in enumerate(sources)
-            if np.isfinite(bands[j]).all()
+            for j, (place, whole) in enumerate(zip(sources, sound.tolist(), strict=True))
+            if whole
         }
 
     def _means_of(self, group: ScoredGroup, said: Forecasts) -> ForecastMeans:
@@ -146,18 +152,17 @@ class ForecastErrors:
         return found
 
 
-def _score(met: list[tuple[_Open, _Met]], values: NDArray[np.float32]) -> None:
-    by_version: dict[int, list[tuple[_Open, _Met]]] = defaultdict(list)
-    for one in met:
+def _score(came: list[tuple[_Open, _Came]], values: NDArray[np.float32]) -> None:
+    by_version: dict[int, list[tuple[_Open, _Came]]] = defaultdict(list)
+    for one in came:
         by_version[id(one[0].means)].append(one)
-    width = values.shape[1]
     for ones in by_version.values():
-        horizon = ones[0][0].bands.shape[1]
-        begins = [(at.window, width - at.ahead) for _, at in ones]
-        came = np.stack([values[window, begin : begin + horizon] for window, begin in begins])
-        bands = np.stack([forecast.bands for forecast, _ in ones])
-        scale = np.stack([forecast.scale for forecast, _ in ones])[:, None, :]
-        ones[0][0].means.add(came, bands, scale)
+        ones[0][0].means.add(
+            np.array([one.step for _, one in ones]),
+            values[[one.window for _, one in ones], [one.row for _, one in ones]],
+            np.stack([forecast.bands[:, one.step - 1] for forecast, one in ones]),
+            np.stack([forecast.scale for forecast, _ in ones]),
+        )
 
 
 def _deviations(windows: NDArray[np.float32]) -> NDArray[np.float32]:

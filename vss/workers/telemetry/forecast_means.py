@@ -38,13 +38,20 @@ class ForecastMeans:
         self._errors, self._measured = np.zeros(shape), np.zeros(shape)
         self._inside, self._known = np.zeros(len(features)), np.zeros(len(features))
 
-    def add(self, came: NDArray[np.float32], bands: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
-        """Forecasts met what came.
+    def add(
+        self,
+        steps: NDArray[np.int64],
+        came: NDArray[np.float32],
+        bands: NDArray[np.float32],
+        scale: NDArray[np.float32],
+    ) -> None:
+        """Readings came that were foretold.
 
         Args:
-            came: (m, H, F), NaN where nothing did.
-            bands: (m, 3, H, F) forecast, lower and upper.
-            scale: (m, 1, F) unit of the error, 0 for none.
+            steps: (m,) of the forecast, from 1.
+            came: (m, F), NaN where a value is missing.
+            bands: (m, 3, F) forecast, lower and upper.
+            scale: (m, F) unit of the error, 0 for none.
         """
         known = np.isfinite(came)
         measured = known & (scale > 0)
@@ -53,10 +60,10 @@ class ForecastMeans:
         if self._measured.max() > _MEMORY:
             for sums in (self._errors, self._measured, self._inside, self._known):
                 sums /= 2
-        self._errors += error.sum(axis=0)
-        self._measured += measured.sum(axis=0)
-        self._inside += inside.sum(axis=(0, 1))
-        self._known += known.sum(axis=(0, 1))
+        np.add.at(self._errors, steps - 1, error)
+        np.add.at(self._measured, steps - 1, measured)
+        self._inside += inside.sum(axis=0)
+        self._known += known.sum(axis=0)
         self._show()
 
     def clear(self) -> None:

@@ -113,7 +113,9 @@ def sensor_step(
         server=server,
         events=EventWriter(worker.findings, topic_prefix=prefix, group=group),
         notes=NoteWriter(topic=topics.SHED.name(prefix), group=group),
-        observer=ForecastErrors(metrics) if worker.task == FORECAST.task else None,
+        observer=ForecastErrors(metrics, every_reading=settings.windows.stride == 1)
+        if worker.task == FORECAST.task
+        else None,
         metrics=metrics,
         clock=clock,
     )
