@@ -156,13 +156,14 @@ def test_a_forecast_is_held_against_what_came(make_rig: MakeRig) -> None:
 
 
 def test_the_view_in_redis_holds_the_latest_of_each_sensor(make_rig: MakeRig, redis_settings: RedisSettings) -> None:
-    rig = make_rig("anomaly")
+    rig = make_rig("anomaly", options=["--threshold", "0.75"])
     rig.start()
     view_worker = rig.start_view(redis_settings)
     rig.publish(measured(range(10), breaks_at=5, seed=3, topic=rig.readings))
     rig.wait_served()
     newest: dict[str, Any] = {}
     for event in rig.events(ANOMALIES).values():
+        assert event["threshold"] == 0.75
         if event["captured_at"] >= newest.get(event["sensor_id"], event)["captured_at"]:
             newest[event["sensor_id"]] = event
     with ResultView.connect(redis_settings, topic_prefix=rig.prefix) as view:
