@@ -64,7 +64,7 @@ Example:
     help="skab: as of `vss train anomaly`.  [default: evt]",
 )
 @click.option(
-    "--quantile", type=FiniteRange(0.5, 1, max_open=True), help="skab: as of `vss train anomaly`.  [default: 0.9999]"
+    "--quantile", type=FiniteRange(0.5, 1, max_open=True), help="skab: as of `vss train anomaly`.  [default: 0.999]"
 )
 @click.option("--drift", type=FiniteRange(0, 1000), help="skab: as of `vss train anomaly`.  [default: 1]")
 @click.option(

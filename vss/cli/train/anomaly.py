@@ -27,7 +27,7 @@ Example:
   vss train anomaly --data plant.csv --sensor-column machine --features pressure,flow --window 60 --name plant
   vss train anomaly --topic telemetry --from -7d --to -1d --arch isolation-forest --name pump
   vss train anomaly --data pump.csv --arch streaming --name pump-stream
-  vss train anomaly --data pump.csv --threshold quantile --quantile 0.999 --seed 7 --name pump --json
+  vss train anomaly --data pump.csv --threshold quantile --quantile 0.995 --seed 7 --name pump --json
 """
 
 
@@ -62,7 +62,7 @@ Example:
 @click.option(
     "--quantile",
     type=FiniteRange(0.5, 1, max_open=True),
-    default=0.9999,
+    default=0.999,
     show_default=True,
     help="Share of normal windows that shall stay below the threshold.",
 )

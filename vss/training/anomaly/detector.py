@@ -43,7 +43,7 @@ class DetectorSettings:
     epochs: int = 60
     seed: int = 0
     threshold: Method = "evt"
-    quantile: float = 0.9999
+    quantile: float = 0.999
     drift: float = 1.0
     held_out: float = 0.25
     hidden: int = 24
