@@ -6,16 +6,19 @@ import pytest
 
 from vss.codecs.events import decode_event
 from vss.codecs.headers import format_time
+from vss.metrics import Metrics
 from vss.schemas.envelope import Headers, Outcome, OutcomeKind, Record
 from vss.schemas.events import ShedNote, SourceCoordinates
 from vss.testing import ManualClock
+from vss.workers.loop.notes import NoteWriter
 from vss.workers.loop.shedding import Shedder
 
 NOW_NS = 1_700_000_000_000_000_000
 
 
-def shedder(max_age_ms: float | None = 500.0) -> Shedder:
-    return Shedder(topic="shed", group="g", max_age_ms=max_age_ms, clock=ManualClock(NOW_NS))
+def shedder(max_age_ms: float | None = 500.0, metrics: Metrics | None = None) -> Shedder:
+    notes = NoteWriter(topic="shed", group="g", step="detect", metrics=metrics or Metrics())
+    return Shedder(notes, max_age_ms=max_age_ms, clock=ManualClock(NOW_NS))
 
 
 def record(age_ms: float | None, *, kafka_age_ms: float = 0.0, headers: Headers = ()) -> Record:
@@ -26,6 +29,13 @@ def record(age_ms: float | None, *, kafka_age_ms: float = 0.0, headers: Headers 
 
 def shed(shedder: Shedder, record: Record) -> Outcome | None:
     return shedder.shed([record]).get(0)
+
+
+def test_what_is_left_out_is_counted() -> None:
+    metrics = Metrics()
+    shedder(metrics=metrics).shed([record(501.0), record(1.0), record(900.0)])
+    labels = {"step": "detect", "reason": "too_old"}
+    assert metrics.registry.get_sample_value("vss_shed_total", labels) == 2
 
 
 @pytest.mark.parametrize("age_ms", [-5000.0, 0.0, 499.0, 500.0])

@@ -30,6 +30,7 @@ from vss.streams.ports import Sink, Source
 from vss.streams.runs import records_of
 from vss.workers.loop.failures import OutcomeMaker
 from vss.workers.loop.keyed_state import KeyedState
+from vss.workers.loop.notes import NoteWriter
 from vss.workers.loop.report import LoopReport
 from vss.workers.loop.shedding import Shedder
 from vss.workers.loop.state_keeper import StateKeeper
@@ -96,7 +97,8 @@ class Loop:
         self._logger = logger
         self._stop = threading.Event()
         self._report = LoopReport(step.name, metrics, clock)
-        self._shedder = Shedder(topic=shed_topic, group=group, max_age_ms=settings.max_age_ms, clock=clock)
+        notes = NoteWriter(topic=shed_topic, group=group, step=step.name, metrics=metrics)
+        self._shedder = Shedder(notes, max_age_ms=settings.max_age_ms, clock=clock)
         self._maker = OutcomeMaker(
             step, group=group, dead_letter_topic=dead_letter_topic, wait=self._pause, metrics=metrics, logger=logger
         )

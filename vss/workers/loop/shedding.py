@@ -15,14 +15,13 @@ class Shedder:
     """Decides by age.
 
     Args:
-        topic: Where notes go.
-        group: Consumer group, named in the note.
+        notes: Writes the notes.
         max_age_ms: Older records are shed; None sheds nothing.
         clock: What now is.
     """
 
-    def __init__(self, *, topic: str, group: str, max_age_ms: float | None, clock: Clock) -> None:
-        self._notes = NoteWriter(topic=topic, group=group)
+    def __init__(self, notes: NoteWriter, *, max_age_ms: float | None, clock: Clock) -> None:
+        self._notes = notes
         self._max_age_ms = max_age_ms
         self._clock = clock
 

@@ -112,7 +112,7 @@ def sensor_step(
         ),
         server=server,
         events=EventWriter(worker.findings, topic_prefix=prefix, group=group),
-        notes=NoteWriter(topic=topics.SHED.name(prefix), group=group),
+        notes=NoteWriter(topic=topics.SHED.name(prefix), group=group, step=worker.name, metrics=metrics),
         observer=ForecastErrors(metrics, every_reading=settings.windows.stride == 1)
         if worker.task == FORECAST.task
         else None,

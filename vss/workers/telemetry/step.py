@@ -42,7 +42,7 @@ class SensorStep:
         events: Writes the events.
         notes: Writes notes about readings that are left out.
         observer: Sees what was found; None for nobody.
-        metrics: Where time and what is left out are counted.
+        metrics: Where time is counted.
         clock: For the events' timestamps.
     """
 
@@ -66,7 +66,6 @@ class SensorStep:
         self._events = events
         self._notes = notes
         self._observer = observer
-        self._metrics = metrics
         self._clock = clock
         self._windows_seconds = metrics.stage_seconds.labels(name, "windows")
         self._encode_seconds = metrics.stage_seconds.labels(name, "encode")
@@ -83,7 +82,6 @@ class SensorStep:
             for place, reason in taken.left_out.items():
                 captured_ns = int(taken.ts_ms[place]) * 1_000_000
                 results[place] = self._notes.note(batch[place], reason, captured_ns=captured_ns, now_ns=now_ns)
-                self._metrics.shed.labels(self.name, reason).inc()
         due, windows, models = self._asked(batch, taken.due, taken.windows, results)
         self._windows_seconds.inc(self._clock.monotonic() - started_s)
         return self.look_at([batch[place] for place in due], windows, models, results, due, started_s)
