@@ -8,8 +8,37 @@ from rich.console import Console
 
 from vss.demo.board import Snapshot, WorkerState, percentile
 from vss.demo.live import LineView, LiveView, as_line, render, sparkline
+from vss.demo.pump.watch import PumpState
 from vss.demo.watcher import CameraState, Seen
+from vss.schemas.events import SourceCoordinates
+from vss.schemas.telemetry import AffectedFeature, AnomalyEvent, WindowSpan
 
+ALARM = AnomalyEvent(
+    id="1",
+    sensor_id="pump",
+    captured_at="2026-03-01T00:00:04Z",
+    window=WindowSpan(readings=40, first_offset=0, start="2026-03-01T00:00:00Z", end="2026-03-01T00:00:04Z"),
+    model_name="pump",
+    model_version="1",
+    inference_time=0.001,
+    processing_time=0.002,
+    timestamp="2026-03-01T00:00:04Z",
+    source=SourceCoordinates("vss.telemetry", 0, 39),
+    is_anomaly=True,
+    anomaly_score=1.6,
+    threshold=0.8,
+    confidence=0.94,
+    affected_features=(AffectedFeature(feature="vibration", share=1.0),),
+    severity="high",
+)
+PUMP = PumpState(
+    readings=140,
+    events=50,
+    anomalies=1,
+    values=(("vibration", 1.234), ("temperature", 49.1), ("pressure", 3.7), ("flow", 33.04), ("current", 8.9)),
+    last=ALARM,
+    scores=(0.2, 0.2, 1.6),
+)
 SNAPSHOT = Snapshot(
     phase="running",
     elapsed_s=11.4,
@@ -25,6 +54,7 @@ SNAPSHOT = Snapshot(
         dead_letters=1,
         latencies_ms=tuple(float(ms) for ms in range(1, 101)),
         objects=(("nut", 5),),
+        pump=PUMP,
     ),
     workers=(
         WorkerState("worker-1", 4711, True, 1, 170, 15.03, 4.83),
@@ -54,13 +84,27 @@ def test_the_screen_shows_every_camera_and_worker(width: int) -> None:
     assert "p95 95 ms" in screen
     assert "waiting 2" in screen
     assert "dead letters 1" in screen
+    pump = _line_with(screen, "140")
+    assert pump.split()[:7] == ["pump", "140", "1.23", "49.10", "3.70", "33.04", "8.90"]
+    assert " ".join(_line_with(screen, "anomaly score").split()) == "anomaly score 2.00 of 1 high ▂▂█ vibration 100%"
     assert all(len(line) <= width for line in screen.splitlines())
+
+
+def test_a_calm_pump_looks_calm_and_one_without_readings_shows_none() -> None:
+    calm = replace(ALARM, is_anomaly=False, severity="none", anomaly_score=0.2, affected_features=())
+    screen = _screen(_with_pump(replace(PUMP, last=calm, scores=(0.2, 0.16, 0.2))), 80)
+    assert " ".join(_line_with(screen, "anomaly score").split()) == "anomaly score 0.25 of 1 normal ▂▁▂"
+    nothing = _with_pump(PumpState())
+    lines = _screen(nothing, 80).splitlines()
+    assert any(line.split() == ["pump", "0", "–", "–", "–", "–", "–"] for line in lines)
+    assert any(line.split() == ["anomaly", "score", "–"] for line in lines)
+    assert as_line(nothing).endswith("; pump 0 readings")
 
 
 def test_a_line_says_the_same_without_a_terminal() -> None:
     assert as_line(SNAPSHOT) == (
         "  11 s  running: 340 frames, 337 events, 2 waiting, 1 dead letters; latency p50 50 ms, p95 95 ms; "
-        "worker-1 15.0/s, worker-2 gone; view 43 ms old"
+        "worker-1 15.0/s, worker-2 gone; view 43 ms old; pump 1.23 mm/s, score 2.00 (anomaly, high)"
     )
 
 
@@ -96,6 +140,10 @@ def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile(values, 0.95) == 19.0
     assert percentile([7.0], 0.95) == 7.0
     assert percentile([], 0.5) is None
+
+
+def _with_pump(pump: PumpState) -> Snapshot:
+    return replace(SNAPSHOT, seen=replace(SNAPSHOT.seen, pump=pump))
 
 
 def _line_with(screen: str, name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from vss.demo.pace import camera_fps
+from vss.demo.pump.verdict import PumpResult
 from vss.demo.summary import Summary, WorkerResult, print_summary, problems_of
 from vss.schemas.events import SourceCoordinates
 from vss.workers.checks.audit import AuditReport
@@ -32,6 +33,21 @@ REPORT = AuditReport(
     other_groups={},
     seconds=0.2,
 )
+PUMP = PumpResult(
+    readings=340,
+    events=150,
+    taken=190,
+    left_out=0,
+    kept=True,
+    fault_s=17.04,
+    flagged_after_s=1.21,
+    seen_after_s=1.49,
+    severity="critical",
+    affected=(("vibration", 0.714), ("temperature", 0.2), ("current", 0.05), ("flow", 0.036)),
+    false_alarms=0,
+    normal_windows=90,
+    judged=True,
+)
 SUMMARY = Summary(
     seconds=10.0,
     cameras=("belt-north", "belt-south"),
@@ -51,6 +67,8 @@ SUMMARY = Summary(
     picture=Path("out/picture.png"),
     clip=None,
     logs=Path("out/logs"),
+    pump=PUMP,
+    pump_picture=Path("out/pump.png"),
 )
 
 
@@ -79,6 +97,11 @@ def test_the_summary_names_every_figure() -> None:
     for figure in ("300", "299", "p50 21 ms, p95 40 ms", "14.9 frames/s", "500 nut, 12 gear", "out/picture.png"):
         assert figure in text
     assert "Every frame has exactly one outcome." in text
+    assert "Every reading has exactly one outcome." in text
+    assert "340  (150 anomaly events, 190 taken into windows)" in text
+    assert "at 17.0 s, flagged at 18.2 s (+1.2 s), critical in the end" in text
+    assert "vibration 71%, temperature 20%, current 5%" in text
+    assert "out/pump.png" in text
     assert "clip" not in text
 
 
@@ -88,6 +111,40 @@ def test_a_summary_with_problems_claims_nothing() -> None:
     text = _printed(broken)
     assert "Every frame" not in text
     assert "no outcome" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "printed"),
+    [
+        (
+            {"flagged_after_s": None, "affected": ()},
+            "the bearing's fault at 17.0 s was not flagged",
+            "at 17.0 s, not flagged",
+        ),
+        (
+            {"false_alarms": 3},
+            "3 windows of the pump were flagged before its bearing's fault started",
+            "3 of 90 windows",
+        ),
+        ({"kept": False}, "readings of the pump have no outcome, or more than one", "340"),
+        ({"readings": 0, "kept": False}, "the pump's sensor published no reading", "0  ("),
+    ],
+)
+def test_a_pump_that_was_watched_badly_fails_the_demo(change: dict[str, object], problem: str, printed: str) -> None:
+    pump = replace(PUMP, **change)  # type: ignore[arg-type]
+    assert pump.problems() == [problem]
+    text = _printed(replace(SUMMARY, pump=pump, problems=tuple(pump.problems())))
+    assert printed in text
+    assert ("Every reading" in text) == pump.kept
+
+
+def test_a_demo_too_short_for_the_fault_blames_nobody() -> None:
+    early = replace(PUMP, flagged_after_s=None, affected=(), judged=False)
+    assert early.problems() == []
+    assert "not flagged yet when the demo ended" in _printed(replace(SUMMARY, pump=early))
+    before = replace(early, fault_s=None)
+    assert before.problems() == []
+    assert "none: the demo ended before it" in _printed(replace(SUMMARY, pump=before))
 
 
 def test_a_killed_worker_fails_the_demo_but_not_the_promise() -> None:
@@ -102,6 +159,9 @@ def test_machines_read_the_same() -> None:
     assert document["workers"][0] == {"name": "worker-1", "frames": 150, "fps": 14.9}
     assert document["picture"] == "out/picture.png"
     assert document["clip"] is None
+    assert document["pump"]["flagged_after_s"] == 1.21
+    assert document["pump"]["affected"]["vibration"] == 0.714
+    assert document["pump_picture"] == "out/pump.png"
     assert document["holds"] is True
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from vss.logs import get_logger
 from vss.metrics import Metrics
 from vss.schemas.envelope import Record
 from vss.schemas.events import DetectedObject, DetectionEvent, SourceCoordinates
+from vss.schemas.telemetry import AnomalyEvent, WindowSpan
 from vss.testing import ManualClock
 from vss.workers.endpoint import Endpoint
 from vss.workers.redis_view.reader import Seen as SeenInView
@@ -127,6 +129,22 @@ def test_a_process_that_does_not_answer_counts_nothing() -> None:
     assert total({}, "vss_outcomes_total") == 0
 
 
+def test_a_pumps_readings_and_events_are_told_from_cameras(watcher: Watcher) -> None:
+    for offset, vibration in enumerate((0.9, 0.95)):
+        value = json.dumps({"sensor_id": "pump", "ts": 1000 + offset, "values": {"vibration": vibration, "flow": None}})
+        watcher._take([Record("vss.telemetry", 0, offset, b"pump", value.encode())])
+    watcher._take([Record("vss.anomalies", 0, 0, b"pump", encode_event(_anomaly(0.4)))])
+    watcher._take([Record("vss.anomalies", 0, 1, b"pump", encode_event(_anomaly(1.7)))])
+    watcher._take([Record("vss.anomalies", 0, 2, b"pump", b"no event"), Record("vss.shed", 0, 0, b"pump", b"late")])
+    seen = watcher.seen()
+    assert (seen.frames, seen.events, seen.shed) == (0, 0, 0)
+    assert (seen.pump.readings, seen.pump.events, seen.pump.anomalies) == (2, 2, 1)
+    assert seen.pump.values == (("vibration", 0.95),)
+    assert seen.pump.scores == (0.4, 1.7)
+    assert seen.pump.last is not None
+    assert seen.pump.last.severity == "high"
+
+
 class _View:
     """A view in which one camera has a result, and Redis goes away for the other."""
 
@@ -174,3 +192,24 @@ def _event(camera: str, captured_ns: int, *classes: str) -> Record:
         source=SourceCoordinates("vss.frames", 0, 0),
     )
     return Record("vss.detections", 0, 0, camera.encode(), encode_event(event))
+
+
+def _anomaly(score: float) -> AnomalyEvent:
+    return AnomalyEvent(
+        id="1",
+        sensor_id="pump",
+        captured_at="2026-03-01T00:00:04Z",
+        window=WindowSpan(readings=40, first_offset=0, start="2026-03-01T00:00:00Z", end="2026-03-01T00:00:04Z"),
+        model_name="pump",
+        model_version="1",
+        inference_time=0.001,
+        processing_time=0.002,
+        timestamp="2026-03-01T00:00:04Z",
+        source=SourceCoordinates("vss.telemetry", 0, 1),
+        is_anomaly=score > 1,
+        anomaly_score=score,
+        threshold=1.0,
+        confidence=0.5,
+        affected_features=(),
+        severity="high" if score > 1 else "none",
+    )

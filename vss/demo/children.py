@@ -27,7 +27,7 @@ class Child:
 
     Attributes:
         name: What the demo calls it.
-        kind: `camera`, `detect` or `cache`.
+        kind: `camera`, `sensor`, `detect`, `anomaly`, `quality` or `cache`.
         log_file: Where its output goes.
         metrics_port: Where its `/metrics` is; None until its log has said so.
     """
@@ -94,12 +94,37 @@ class Children:
     def __exit__(self, *_: object) -> None:
         self.stop(self.all)
 
-    def start(self, name: str, kind: str, arguments: Sequence[str]) -> Child:
-        """Runs `vss ARGUMENTS`."""
+    def start(
+        self,
+        name: str,
+        kind: str,
+        arguments: Sequence[str],
+        *,
+        pipe: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Child:
+        """Runs `vss ARGUMENTS`.
+
+        Args:
+            name: What the demo calls it.
+            kind: See `Child`.
+            arguments: Of the command.
+            pipe: What its standard input is; nothing by default.
+            environ: Its environment; by default that of all.
+        """
         log_file = self._folder / "logs" / f"{name}.log"
         log_file.unlink(missing_ok=True)
         command = [sys.executable, "-c", "from vss.cli.main import main; main()", *arguments]
-        launched = launch(command, working_folder=self._folder, log_file=log_file, owned=True, environ=self._environ)
+        if pipe is not None:
+            # As a shell would: it waits for who writes, becomes the command and leaves it the pipe.
+            command = ["sh", "-c", 'pipe=$1; shift; exec "$@" < "$pipe"', "sh", str(pipe), *command]
+        launched = launch(
+            command,
+            working_folder=self._folder,
+            log_file=log_file,
+            owned=True,
+            environ=environ if environ is not None else self._environ,
+        )
         child = Child(name, kind, log_file, launched)
         self.all.append(child)
         return child

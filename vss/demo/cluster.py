@@ -35,15 +35,33 @@ def demo_settings(addresses: Addresses, model: ModelSettings) -> Settings:
 
 
 def child_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The environment of the demo's processes, which makes these settings theirs.
+    """The environment of those of the demo's processes that look at pictures, which makes these settings theirs.
 
     Args:
         environ: This process's.
         settings: See `demo_settings`.
     """
+    kept = _plain_environment(environ, settings)
+    for name, value in settings.model.model_dump(mode="json", exclude_defaults=True).items():
+        kept[f"VSS_MODEL__{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+    return kept
+
+
+def sensor_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment of those that look at readings: what is set for models of pictures does not fit theirs.
+
+    Args:
+        environ: This process's.
+        settings: See `demo_settings`.
+    """
+    kept = _plain_environment(environ, settings)
+    # A transaction twice or four times a second is soon enough for a pump, and leaves the cores to the cameras.
+    kept["VSS_LOOP__MAX_WAIT_MS"] = "250"
+    return kept
+
+
+def _plain_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if not name.upper().startswith("VSS_")}
     kept["VSS_KAFKA__BOOTSTRAP_SERVERS"] = settings.kafka.bootstrap_servers
     kept["VSS_REDIS__URL"] = settings.redis.url
-    for name, value in settings.model.model_dump(mode="json", exclude_defaults=True).items():
-        kept[f"VSS_MODEL__{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     return kept

@@ -13,9 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from vss.demo.board import Snapshot, WorkerState, percentile
+from vss.demo.pump import UNITS
+from vss.demo.pump.watch import PumpState
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LINE_EVERY_S = 5.0
+_SEVERITY_STYLES = {"none": "green", "low": "yellow", "medium": "yellow", "high": "bold red", "critical": "bold red"}
 
 
 class View(Protocol):
@@ -80,8 +83,16 @@ def as_line(snapshot: Snapshot) -> str:
         f"{snapshot.elapsed_s:4.0f} s  {snapshot.phase}: {seen.frames} frames, {seen.events} events, "
         f"{snapshot.waiting} waiting, {seen.dead_letters} dead letters; "
         f"latency p50 {_ms(percentile(seen.latencies_ms, 0.5))}, p95 {_ms(percentile(seen.latencies_ms, 0.95))}; "
-        f"{workers}; view {_ages(snapshot.view_ages_ms)} old"
+        f"{workers}; view {_ages(snapshot.view_ages_ms)} old; {_pump_in_short(seen.pump)}"
     )
+
+
+def _pump_in_short(pump: PumpState) -> str:
+    vibration = dict(pump.values).get("vibration")
+    if vibration is None or pump.last is None:
+        return f"pump {pump.readings} readings"
+    state = "normal" if not pump.last.is_anomaly else f"anomaly, {pump.last.severity}"
+    return f"pump {vibration:.2f} mm/s, score {pump.last.anomaly_score / pump.last.threshold:.2f} ({state})"
 
 
 def render(snapshot: Snapshot) -> RenderableType:
@@ -97,7 +108,18 @@ def render(snapshot: Snapshot) -> RenderableType:
         Text(f"{snapshot.phase}  {done:.0f} of {snapshot.limit_s:.0f} s", style="dim"),
     )
     gap = Text("")
-    return Group(head, gap, _cameras(snapshot), gap, _workers(snapshot.workers), gap, _outcomes(snapshot))
+    return Group(
+        head,
+        gap,
+        _cameras(snapshot),
+        gap,
+        _workers(snapshot.workers),
+        gap,
+        _pump(snapshot.seen.pump),
+        _score(snapshot.seen.pump),
+        gap,
+        _outcomes(snapshot),
+    )
 
 
 def _cameras(snapshot: Snapshot) -> Table:
@@ -131,6 +153,32 @@ def _workers(workers: Sequence[WorkerState]) -> Table:
     return table
 
 
+def _pump(pump: PumpState) -> Table:
+    """Its newest reading."""
+    table = _table("pump", "readings", *UNITS.values())
+    values = dict(pump.values)
+    measured = [f"{values[feature]:.2f}" if feature in values else "–" for feature in UNITS]
+    table.add_row(Text("pump", style="blue"), str(pump.readings), *measured)
+    return table
+
+
+def _score(pump: PumpState) -> Text:
+    """How unlike normal the pump is; the threshold is 1."""
+    text = Text("anomaly score     ")
+    if pump.last is None:
+        return text.append("–", style="dim")
+    style = _SEVERITY_STYLES[pump.last.severity]
+    shares = [score / pump.last.threshold for score in pump.scores]
+    text.append(f"{shares[-1]:.2f} of 1  {pump.last.severity if pump.last.is_anomaly else 'normal'}", style=style)
+    text.append("  ")
+    # Against twice the threshold at least, so that a calm pump looks calm.
+    text.append(sparkline(shares, least=2.0), style=style)
+    if pump.last.affected_features:
+        most = pump.last.affected_features[0]
+        text.append(f"  {most.feature} {most.share:.0%}", style="dim")
+    return text
+
+
 def _outcomes(snapshot: Snapshot) -> Text:
     seen = snapshot.seen
     text = Text("capture to event  ")
@@ -160,11 +208,11 @@ def _table(*names: str) -> Table:
     return table
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Values as blocks between nothing and the largest."""
+def sparkline(values: Sequence[float], least: float = 1e-9) -> str:
+    """Values as blocks between nothing and the largest, or `least` where that is more."""
     if not values:
         return ""
-    highest = max(max(values), 1e-9)
+    highest = max(*values, least)
     return "".join(_BLOCKS[min(len(_BLOCKS) - 1, int(value / highest * len(_BLOCKS)))] for value in values)
 
 

@@ -14,13 +14,17 @@ from typing import Any
 from vss.clock import Clock
 from vss.codecs.images import Image
 from vss.config import Settings
-from vss.demo import CONVEYOR_MODEL
+from vss.demo import CONVEYOR_MODEL, PUMP_MODEL
 from vss.demo.board import Board, percentile
 from vss.demo.children import Children, usable_cores
-from vss.demo.cluster import child_environment, demo_settings, model_settings
+from vss.demo.cluster import child_environment, demo_settings, model_settings, sensor_environment
 from vss.demo.live import View
 from vss.demo.pace import camera_fps, first_image, measured_fps
 from vss.demo.pictures import write_pictures
+from vss.demo.pump.chart import write_chart
+from vss.demo.pump.feed import PumpFeed
+from vss.demo.pump.verdict import judge, read_log
+from vss.demo.pump.watch import PUMP
 from vss.demo.scene.clips import cached_clips
 from vss.demo.show import Played, Show
 from vss.demo.summary import Summary, WorkerResult, problems_of
@@ -31,7 +35,7 @@ from vss.local.state import running
 from vss.logs import get_logger
 from vss.model_store.resolve import resolve_model
 from vss.model_store.runner.runner import Runner
-from vss.schemas.topics import CATALOGUE, CLASSIFICATIONS, FRAMES, MODEL_EVENTS, RESULTS
+from vss.schemas.topics import CATALOGUE, CLASSIFICATIONS, FRAMES, MODEL_EVENTS, RESULTS, TELEMETRY
 from vss.streams.topic_admin import create_topics
 from vss.workers.checks.audit import audit
 from vss.workers.redis_view.reader import ResultView
@@ -43,6 +47,9 @@ WORKERS = ("worker-1", "worker-2")
 # Of two partitions these names fall on different ones, so that each worker has a camera.
 CAMERAS = ("belt-north", "belt-south")
 MOST_FPS = 15.0
+PUMP_SEED = 7
+FAULT_AT = 0.55
+"""When the bearing's fault starts, as a share of the demo."""
 _START_S = 60.0
 # Nobody writes to these in a demo; what reads all results wants them to be there.
 _LATER = (CLASSIFICATIONS, RESULTS, MODEL_EVENTS)
@@ -122,14 +129,18 @@ def run_demo(
         redis = resources.enter_context(ResultView.connect(settings.redis, topic_prefix=settings.kafka.topic_prefix))
         watcher = resources.enter_context(Watcher(settings.kafka, CAMERAS, clock=clock, logger=logger))
         _unless(stop)
-        _start_workers(children, spec, settings)
+        _start_workers(children, spec, settings, environ)
         _unless(stop)
+        # The pump runs before its sensor looks, and ends after it.
+        pump = resources.enter_context(PumpFeed(folder / "pump.pipe", seed=PUMP_SEED, clock=clock))
+        moments = _Moments(pump, watcher, clock, fault_after_s=FAULT_AT * plan.seconds)
         show = Show(
             view=view,
             board=Board(watcher, children.of("detect"), redis, clock),
             children=children,
-            start_cameras=lambda: _start_cameras(children, sources, fps),
-            begin=watcher.begin,
+            start_sources=lambda: _start_sources(children, sources, fps, folder / "pump.pipe"),
+            begin=moments.begin,
+            end=pump.stop,
             seconds=plan.seconds,
             drain_s=plan.drain_s,
             clock=clock,
@@ -137,8 +148,30 @@ def run_demo(
         )
         with view:
             played = show.play()
-        say("checking that every frame has one outcome, drawing the pictures")
-        return _sum_up(folder, settings, watcher, played, f"{detector.name}@{detector.version}", fps, clock)
+        say("checking that every frame and reading has one outcome, drawing the pictures")
+        return _sum_up(folder, settings, watcher, played, f"{detector.name}@{detector.version}", fps, clock, moments)
+
+
+class _Moments:
+    """When the demo's time began, and with it what depends on it."""
+
+    def __init__(self, pump: PumpFeed, watcher: Watcher, clock: Clock, *, fault_after_s: float) -> None:
+        self._pump = pump
+        self._watcher = watcher
+        self._clock = clock
+        self._fault_after_s = fault_after_s
+        self.began_ms = 0
+
+    def begin(self) -> None:
+        """Everything runs: latencies count from now, and the pump's fault will come."""
+        self.began_ms = self._clock.now_ns() // 1_000_000
+        self._watcher.begin()
+        self._pump.break_in(self._fault_after_s)
+
+    @property
+    def fault_ms(self) -> int | None:
+        """When the fault starts."""
+        return self._pump.fault_ms
 
 
 def _unless(stop: threading.Event) -> None:
@@ -164,7 +197,7 @@ def _prepare(folder: Path) -> None:
         if running(folder / "servers") is not None:
             raise ConfigError(f"another demo runs in {folder}", fix="choose another folder with --out")
         shutil.rmtree(folder / "servers", ignore_errors=True)
-        for left in ("picture.png", "clip.mp4"):
+        for left in ("picture.png", "clip.mp4", "pump.png"):
             (folder / left).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
@@ -188,32 +221,55 @@ def _absolute(given: str | None) -> str | None:
 
 
 def _create_topics(settings: Settings) -> None:
-    create_topics(settings.kafka, topics=[topic for topic in CATALOGUE if topic not in (FRAMES, *_LATER)])
+    create_topics(settings.kafka, topics=[topic for topic in CATALOGUE if topic not in (FRAMES, TELEMETRY, *_LATER)])
+    # One pump is one partition's work; less for the broker to keep.
+    create_topics(settings.kafka, topics=[TELEMETRY], partitions=1)
     # As many partitions as workers, each with one camera.
     create_topics(settings.kafka, topics=[FRAMES], partitions=len(WORKERS))
 
 
-def _start_workers(children: Children, spec: str, settings: Settings) -> None:
+def _start_workers(children: Children, spec: str, settings: Settings, environ: Mapping[str, str]) -> None:
     for name in WORKERS:
         children.start(name, "detect", ["worker", "detect", "--model", spec, "--metrics-port", "0"])
     # While those load their model.
     create_topics(settings.kafka, topics=_LATER)
     children.start("cache", "cache", ["worker", "cache", "--metrics-port", "0"])
+    of_sensors = sensor_environment(environ, settings)
+    watch = ["worker", "anomaly", "--model", str(PUMP_MODEL), "--stride", "2", "--threads", "1", "--metrics-port", "0"]
+    children.start("anomaly", "anomaly", watch, environ=of_sensors)
     children.wait_for_ports(children.all, _START_S)
 
 
-def _start_cameras(children: Children, sources: Sequence[str], fps: float) -> None:
+def _start_sources(children: Children, sources: Sequence[str], fps: float, pipe: Path) -> None:
+    children.start(PUMP, "sensor", ["sensor", PUMP, "-"], pipe=pipe)
     for camera, source in zip(CAMERAS, sources, strict=True):
         children.start(camera, "camera", ["camera", camera, source, "--loop", "--fps", f"{fps:g}"])
 
 
 def _sum_up(
-    folder: Path, settings: Settings, watcher: Watcher, played: Played, model: str, fps: float, clock: Clock
+    folder: Path,
+    settings: Settings,
+    watcher: Watcher,
+    played: Played,
+    model: str,
+    fps: float,
+    clock: Clock,
+    moments: _Moments,
 ) -> Summary:
     group = consumer_group(settings, "detect")
     # The watcher has seen an outcome of each frame already; what may be left is the moment until the group says so.
     report = audit(settings.kafka, group=group, wait_s=0.0 if played.last.waiting else 5.0, clock=clock)
+    of_readings = audit(
+        settings.kafka,
+        group=consumer_group(settings, "anomaly"),
+        topic=TELEMETRY,
+        limits=settings.limits,
+        wait_s=5.0,
+        clock=clock,
+    )
     written = write_pictures(settings, folder, clock=clock, logger=get_logger("demo"))
+    log = read_log(settings, clock=clock, logger=get_logger("demo"))
+    pump = judge(log, of_readings, began_ms=moments.began_ms, fault_ms=moments.fault_ms)
     latencies = watcher.all_latencies_ms()
     return Summary(
         seconds=played.ran_s,
@@ -237,5 +293,7 @@ def _sum_up(
         picture=written.picture,
         clip=written.clip,
         logs=folder / "logs",
-        problems=(*played.problems, *problems_of(report)),
+        pump=pump,
+        pump_picture=write_chart(log, pump, folder / "pump.png", began_ms=moments.began_ms),
+        problems=(*played.problems, *problems_of(report), *pump.problems()),
     )

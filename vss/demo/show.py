@@ -1,4 +1,4 @@
-"""The demo from the first frame to the last outcome: starts cameras, watches over the processes, waits for the rest."""
+"""The demo from the first frame to the last outcome: starts the sources, watches over processes, waits for the rest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vss.demo.live import View
 _LOOK_EVERY_S = 0.3
 _START_S = 60.0
 _NEVER = threading.Event()
+_SOURCES = ("camera", "sensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Played:
     Attributes:
         first: What was seen when everything ran.
         last: What was seen at the end.
-        ran_s: How long the cameras ran.
+        ran_s: How long the sources ran.
         took_s: Until the last outcome, or until nobody waited any longer.
         problems: Processes that ended before their time, in sentences.
     """
@@ -43,10 +44,11 @@ class Show:
         view: Shows it.
         board: Gathers what is shown.
         children: The processes; workers run already.
-        start_cameras: Starts the cameras.
-        begin: Told when all of them run and have had an outcome.
-        seconds: That the cameras run.
-        drain_s: How long the last frames may take once the cameras have stopped.
+        start_sources: Starts the cameras and the pump's sensor.
+        begin: Told when all of them run and each camera has had an outcome.
+        end: Told when the sources shall end.
+        seconds: That the sources run.
+        drain_s: How long the last frames may take once the sources have stopped.
         clock: Time.
         stop: Ends it early when set.
     """
@@ -54,8 +56,9 @@ class Show:
     view: View
     board: Board
     children: Children
-    start_cameras: Callable[[], None]
+    start_sources: Callable[[], None]
     begin: Callable[[], None]
+    end: Callable[[], None]
     seconds: float
     drain_s: float
     clock: Clock
@@ -69,8 +72,8 @@ class Show:
             ChildEnded: A process ended before the first frame, so there is nothing to show.
         """
         self._wait_until("workers join", lambda snapshot: all(worker.partitions for worker in snapshot.workers))
-        self.start_cameras()
-        self._wait_until("cameras start", lambda snapshot: all(camera.events for camera in snapshot.seen.cameras))
+        self.start_sources()
+        self._wait_until("cameras start", _all_send)
         self.begin()
         first = self._look("running", 0.0)
         started_s = self.clock.monotonic()
@@ -79,7 +82,8 @@ class Show:
             if not self._served() or self.clock.wait(self.stop, min(_LOOK_EVERY_S, left_s)):
                 break
         ran_s = self.clock.monotonic() - started_s
-        self.children.stop(self.children.of("camera"))
+        self.end()
+        self.children.stop([child for kind in _SOURCES for child in self.children.of(kind)])
         patience = Deadline.after(self.drain_s, self.clock)
         while (last := self._look("finishing", self.clock.monotonic() - started_s)).waiting:
             if not self._served() or patience.passed():
@@ -100,7 +104,7 @@ class Show:
     def _look(self, phase: str, elapsed_s: float) -> Snapshot:
         stopping = phase == "finishing"
         for child in self.children.all:
-            if child.name not in self._ended and not child.alive() and not (stopping and child.kind == "camera"):
+            if child.name not in self._ended and not child.alive() and not (stopping and child.kind in _SOURCES):
                 self._ended[child.name] = str(child.ended())
         snapshot = self.board.look(phase, elapsed_s, self.seconds)
         self.view.show(snapshot)
@@ -109,3 +113,7 @@ class Show:
     def _served(self) -> bool:
         """Whether anybody is left to make outcomes."""
         return any(child.alive() for child in self.children.of("detect"))
+
+
+def _all_send(snapshot: Snapshot) -> bool:
+    return snapshot.seen.pump.readings > 0 and all(camera.events for camera in snapshot.seen.cameras)

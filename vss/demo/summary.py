@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vss.demo.pump.verdict import PumpResult
 from vss.workers.checks.audit import AuditReport
 
 
@@ -41,6 +42,8 @@ class Summary:
         camera_fps: What each camera was asked for.
         objects: Found in all frames, by class.
         kept: Whether there were frames, and each has exactly one outcome.
+        pump: What became of the pump.
+        pump_picture: Its readings and scores over time.
         problems: Everything that should not have happened, in sentences.
     """
 
@@ -62,6 +65,8 @@ class Summary:
     picture: Path | None
     clip: Path | None
     logs: Path
+    pump: PumpResult
+    pump_picture: Path | None
     problems: tuple[str, ...] = field(default=())
 
     @property
@@ -89,6 +94,8 @@ class Summary:
             "objects": dict(self.objects),
             "picture": str(self.picture) if self.picture is not None else None,
             "clip": str(self.clip) if self.clip is not None else None,
+            "pump": self.pump.document(),
+            "pump_picture": str(self.pump_picture) if self.pump_picture is not None else None,
             "logs": str(self.logs),
             "problems": list(self.problems),
         }
@@ -133,13 +140,39 @@ def print_summary(summary: Summary, console: Console) -> None:
         table.add_row(worker.name, Text(f"{worker.fps:.1f} frames/s  ({worker.frames})"))
     objects = ", ".join(f"{count} {name}" for name, count in summary.objects[:8])
     table.add_row("found", Text(objects or "nothing"))
-    for name, path in (("picture", summary.picture), ("clip", summary.clip), ("logs", summary.logs)):
+    for title, text in _pump_rows(summary.pump):
+        table.add_row(title, text)
+    paths = (summary.picture, summary.clip, summary.pump_picture, summary.logs)
+    for name, path in zip(("picture", "clip", "pump", "logs"), paths, strict=True):
         if path is not None:
             table.add_row(name, Text(str(_short(path)), style="cyan", overflow="fold"))
     console.print(Text(f"After {summary.seconds:.0f} s with {summary.model}", style="bold"))
     console.print(table)
     if summary.kept:
         console.print(Text("Every frame has exactly one outcome.", style="bold green"))
+    if summary.pump.kept:
+        console.print(Text("Every reading has exactly one outcome.", style="bold green"))
+
+
+def _pump_rows(pump: PumpResult) -> list[tuple[str, Text]]:
+    outcomes = f"{pump.events} anomaly events, {pump.taken} taken into windows"
+    if pump.left_out:
+        outcomes += f", {pump.left_out} left out"
+    rows = [("readings in", Text(f"{pump.readings}  ({outcomes})"))]
+    if pump.false_alarms:
+        rows.append(("false alarms", Text(f"{pump.false_alarms} of {pump.normal_windows} windows", style="red")))
+    if pump.fault_s is None:
+        rows.append(("bearing fault", Text("none: the demo ended before it")))
+    elif pump.flagged_after_s is not None:
+        flagged_s = pump.fault_s + pump.flagged_after_s
+        said = f"at {pump.fault_s:.1f} s, flagged at {flagged_s:.1f} s (+{pump.flagged_after_s:.1f} s)"
+        rows.append(("bearing fault", Text(f"{said}, {pump.severity} in the end", style="bold")))
+        affected = ", ".join(f"{feature} {share:.0%}" for feature, share in pump.affected[:3])
+        rows.append(("affected", Text(affected)))
+    else:
+        why = "not flagged" if pump.judged else "not flagged yet when the demo ended"
+        rows.append(("bearing fault", Text(f"at {pump.fault_s:.1f} s, {why}", style="red" if pump.judged else "")))
+    return rows
 
 
 def _short(path: Path) -> Path:

@@ -12,16 +12,19 @@ from vss.clock import Clock
 from vss.codecs.events import decode_event
 from vss.codecs.headers import parse_time
 from vss.config import KafkaSettings
+from vss.demo.pump.watch import PUMP, PumpState, PumpTally
 from vss.errors import BadRecord, VssError
 from vss.logs import Logger
 from vss.schemas.envelope import Record
 from vss.schemas.events import DetectionEvent
-from vss.schemas.topics import DEAD_LETTERS, DETECTIONS, FRAMES, SHED
+from vss.schemas.topics import ANOMALIES, DEAD_LETTERS, DETECTIONS, FRAMES, SHED, TELEMETRY
 from vss.streams.log_reader import LogReader
 
 _RECENT_S: Final = 5.0
 # Of all latencies of a run, evenly thinned out beyond this.
 _MOST_LATENCIES: Final = 100_000
+_WATCHED: Final = (FRAMES, DETECTIONS, SHED, DEAD_LETTERS, TELEMETRY, ANOMALIES)
+_PUMP_KEY: Final = PUMP.encode()
 
 
 @dataclass(slots=True)
@@ -63,7 +66,10 @@ class Seen:
 
     Attributes:
         latencies_ms: Of the last few seconds, from capture until a reader had the event, oldest first.
+        shed: Frames that were left out.
+        dead_letters: Frames that nothing could be made of.
         objects: Found since the start, by class.
+        pump: What there is to see of the pump.
     """
 
     cameras: tuple[CameraState, ...]
@@ -73,10 +79,11 @@ class Seen:
     dead_letters: int
     latencies_ms: tuple[float, ...]
     objects: tuple[tuple[str, int], ...]
+    pump: PumpState
 
 
 class Watcher:
-    """Follows the four topics on a thread. A context manager.
+    """Follows the topics on a thread. A context manager.
 
     A latency runs from a frame's `ce_time` until this reader, which sees only what is committed, has its event.
 
@@ -94,6 +101,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._cameras = {camera: CameraTally() for camera in cameras}
+        self._pump = PumpTally()
         self._shed = 0
         self._dead_letters = 0
         self._latencies_ms: list[float] = []
@@ -132,6 +140,7 @@ class Watcher:
                 dead_letters=self._dead_letters,
                 latencies_ms=tuple(latency for _, latency in self._recent),
                 objects=tuple(self._objects.most_common()),
+                pump=self._pump.state(),
             )
 
     def begin(self) -> None:
@@ -157,7 +166,7 @@ class Watcher:
 
     def _run(self) -> None:
         prefix = self._settings.topic_prefix
-        topics = {topic.name(prefix): topic for topic in (FRAMES, DETECTIONS, SHED, DEAD_LETTERS)}
+        topics = {topic.name(prefix): topic for topic in _WATCHED}
         try:
             with LogReader(self._settings, logger=self._logger, clock=self._clock) as reader:
                 starts = {partition: span.end for partition, span in reader.spans(list(topics)).items()}
@@ -174,7 +183,9 @@ class Watcher:
         with self._lock:
             for record in records:
                 short = record.topic.removeprefix(prefix)
-                if short == SHED.short:
+                if record.key == _PUMP_KEY:
+                    self._take_of_pump(short, record)
+                elif short == SHED.short:
                     self._shed += 1
                 elif short == DEAD_LETTERS.short:
                     self._dead_letters += 1
@@ -185,6 +196,12 @@ class Watcher:
                     tally.recent.append(now_s)
                 else:
                     self._take_event(tally, record, now_s, now_ns)
+
+    def _take_of_pump(self, short: str, record: Record) -> None:
+        if short == TELEMETRY.short:
+            self._pump.reading(record)
+        elif short == ANOMALIES.short:
+            self._pump.event(record)
 
     def _take_event(self, tally: CameraTally, record: Record, now_s: float, now_ns: int) -> None:
         try:
