@@ -141,8 +141,8 @@ def test_the_commands_tell_missing_from_there(bare: KafkaSettings) -> None:
     created = run(bare, "topics", "create", "--partitions", "5", "--json")
     assert created.exit_code == 0
     counts = {topic["topic"]: topic["partitions"] for topic in json.loads(created.stdout)}
-    keyed = {"frames", "detections", "classifications", "results"}
-    assert counts == {topic.short: 5 if topic.short in keyed else 1 for topic in CATALOGUE}
+    whole = {"models", "model-verdicts", "model-events", "shed", "dlq"}
+    assert counts == {topic.short: 1 if topic.short in whole else 5 for topic in CATALOGUE}
 
     assert run(bare, "topics", "describe").exit_code == 0
     listed = run(bare, "topics", "list")
