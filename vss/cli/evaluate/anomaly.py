@@ -60,13 +60,13 @@ Example:
 @click.option(
     "--threshold",
     "method",
-    type=click.Choice(["evt", "quantile"]),
-    help="skab: as of `vss train anomaly`.  [default: evt]",
+    type=click.Choice(["quantile", "evt"]),
+    help="skab: as of `vss train anomaly`.  [default: quantile]",
 )
 @click.option(
-    "--quantile", type=FiniteRange(0.5, 1, max_open=True), help="skab: as of `vss train anomaly`.  [default: 0.999]"
+    "--quantile", type=FiniteRange(0.5, 1, max_open=True), help="skab: as of `vss train anomaly`.  [default: 0.9999]"
 )
-@click.option("--drift", type=FiniteRange(0, 1000), help="skab: as of `vss train anomaly`.  [default: 1]")
+@click.option("--drift", type=FiniteRange(0, 1000), help="skab: as of `vss train anomaly`.  [default: 0.8]")
 @click.option(
     "--profile",
     type=click.Choice(["standard", "reward_low_fp", "reward_low_fn"]),

@@ -27,7 +27,7 @@ Example:
   vss train anomaly --data plant.csv --sensor-column machine --features pressure,flow --window 60 --name plant
   vss train anomaly --topic telemetry --from -7d --to -1d --arch isolation-forest --name pump
   vss train anomaly --data pump.csv --arch streaming --name pump-stream
-  vss train anomaly --data pump.csv --threshold quantile --quantile 0.995 --seed 7 --name pump --json
+  vss train anomaly --data pump.csv --threshold evt --quantile 0.99999 --seed 7 --name pump --json
 """
 
 
@@ -54,22 +54,22 @@ Example:
 @click.option(
     "--threshold",
     "method",
-    type=click.Choice(["evt", "quantile"]),
-    default="evt",
+    type=click.Choice(["quantile", "evt"]),
+    default="quantile",
     show_default=True,
-    help="Set it by the tail's distribution (extreme values), or by the scores as they are.",
+    help="Set it by the scores as they are, or by their tail's distribution (extreme values).",
 )
 @click.option(
     "--quantile",
     type=FiniteRange(0.5, 1, max_open=True),
-    default=0.999,
+    default=0.9999,
     show_default=True,
     help="Share of normal windows that shall stay below the threshold.",
 )
 @click.option(
     "--drift",
     type=FiniteRange(0, 1000),
-    default=1.0,
+    default=0.8,
     show_default=True,
     help="How many times as far as in the data a feature's level may wander before that is an anomaly.",
 )

@@ -42,9 +42,9 @@ class DetectorSettings:
     tail: int | None = None
     epochs: int = 60
     seed: int = 0
-    threshold: Method = "evt"
-    quantile: float = 0.999
-    drift: float = 1.0
+    threshold: Method = "quantile"
+    quantile: float = 0.9999
+    drift: float = 0.8
     held_out: float = 0.25
     hidden: int = 24
     code: int = 4
