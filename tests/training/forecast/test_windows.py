@@ -124,7 +124,7 @@ def test_thinned_windows_are_spread_over_all() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "lookback", "horizon", "says"),
-    [(20, 24, 6, "windows of 30"), (200, 24, 30, "validation"), (400, 24, 60, "validation")],
+    [(20, 24, 6, "14 for training"), (200, 24, 30, "validation"), (400, 24, 60, "validation")],
 )
 def test_too_few_rows_are_one_line_with_the_fix(rows: int, lookback: int, horizon: int, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as refused:

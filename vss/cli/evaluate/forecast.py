@@ -34,7 +34,12 @@ Example:
     help="How the public benchmark measures: 12 months teach, 4 validate, 4 test.",
 )
 @click.option("--data", type=click.Path(path_type=Path), required=True, metavar="FILE", help="ETTh1.csv or its like.")
-@click.option("--features", metavar="A,B", help="Of its columns.  [default: the model's, else every column of numbers]")
+@click.option(
+    "--features",
+    "columns",
+    metavar="A,B",
+    help="Of its columns.  [default: the model's, else every column of numbers]",
+)
 @click.option("--model", "spec", metavar="NAME[@VERSION]|FILE", help="Measure this one; without, one is trained first.")
 @click.option(
     "--lookback", type=click.IntRange(1, 10_000), help="Readings it looks at.  [default: the model's, else 336]"
@@ -47,7 +52,7 @@ def forecast(
     settings: Settings,
     protocol: str,
     data: Path,
-    features: str | None,
+    columns: str | None,
     spec: str | None,
     lookback: int | None,
     horizon: int | None,
@@ -62,7 +67,7 @@ def forecast(
     from vss.codecs.headers import format_time
     from vss.training.forecast.evaluate import evaluate_model, evaluate_trained
 
-    names = tuple(name.strip() for name in features.split(",") if name.strip()) if features else None
+    names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns else None
     if spec is not None:
         found = evaluate_model(spec, settings.model, data, names, lookback=lookback, horizon=horizon)
     else:

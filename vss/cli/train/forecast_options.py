@@ -61,7 +61,7 @@ def forecast_training_options(command: F) -> F:
         budget: float,
         seed: int,
         training_device: str,
-        threads: int | None,
+        training_threads: int | None,
         **rest: Any,
     ) -> Any:
         def how(lookback: int, horizon: int, split: str) -> ForecastSettings:
@@ -77,7 +77,7 @@ def forecast_training_options(command: F) -> F:
                 epochs=epochs,
                 budget_s=60 * budget,
                 device=training_device,
-                threads=threads,
+                threads=training_threads,
             )
 
         return command(how=how, **rest)

@@ -107,7 +107,7 @@ def make_parts(data: TrainingData, split: str, *, lookback: int, horizon: int, i
     """
     borders = SPLITS[split](data)
     learnt = _part_of(data, borders, 0)
-    check_trainable(learnt, lookback + horizon)
+    check_trainable(learnt, 1)
     scaling = Scaling.of(learnt)
     windows = cut_windows(data, borders, scaling, lookback=lookback, horizon=horizon, impute=impute)
     rows = tuple(sum(edges[part + 1] - edges[part] for edges in borders) for part in range(len(PARTS)))
