@@ -16,7 +16,8 @@ from tests.training.forecast.readings import data_of, waves
 from vss.config import ModelSettings
 from vss.errors import ConfigError
 from vss.model_store.resolve import resolve_model
-from vss.model_store.runner.open import open_runner
+from vss.model_store.runner.window_runner import WindowRunner
+from vss.model_store.tasks.series.results import Forecasts
 from vss.training.forecast import ridge
 from vss.training.forecast.networks import normalised
 from vss.training.forecast.networks.lstm import SegmentLstm
@@ -123,12 +124,13 @@ def test_a_version_is_added_with_its_training_beside_it_and_serves_windows(tmp_p
     assert record == json.loads(json.dumps(training_record(data, settings, made)))
     assert record["data"]["sha256"] == data.sha256
     assert (ref.file.parent / "training.png").read_bytes().startswith(b"\x89PNG")
-    runner = open_runner(resolve_model("pump", store), store)
+    runner = WindowRunner.load(resolve_model("pump", store), store)
     try:
         inputs, _, _ = made.parts.test.take(np.arange(3))
         windows = (inputs * made.parts.scaling.deviation + made.parts.scaling.mean).astype(np.float32)
         windows[1, 5, 0] = np.nan
         scored = runner.run(windows)
+        assert isinstance(scored.value, Forecasts)
         assert scored.value.forecast.shape == (3, 4, 2)
         assert np.abs(scored.value.forecast - windows[:, -1:]).max() < 3
         assert scored.imputed.tolist() == [0, 1, 0]

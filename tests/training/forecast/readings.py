@@ -13,9 +13,9 @@ PERIOD_MS = 1_000
 def waves(rows: int, features: int = 2, *, seed: int = 0, noise: float = 0.1) -> NDArray[np.float64]:
     """(rows, features): a sine a feature, each of its own length and level, with noise."""
     rng = np.random.default_rng(seed)
-    steps = np.arange(rows)[:, None]
-    lengths = 12 + 5 * np.arange(features)
-    values: NDArray[np.float64] = 50 * (1 + np.arange(features)) + np.sin(2 * np.pi * steps / lengths)
+    steps = np.arange(rows, dtype=np.float64)[:, None]
+    lengths = 12 + 5 * np.arange(features, dtype=np.float64)
+    values: NDArray[np.float64] = 50 * (1 + np.arange(features, dtype=np.float64)) + np.sin(2 * np.pi * steps / lengths)
     return values + noise * rng.standard_normal((rows, features))
 
 
