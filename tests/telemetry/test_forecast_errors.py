@@ -99,6 +99,17 @@ def test_with_a_stride_a_window_with_a_gap_is_compared_with_nothing() -> None:
     assert error(worker, "1") is None
 
 
+def test_each_reading_is_held_against_its_own_step() -> None:
+    errors = ForecastErrors(metrics := Metrics())
+    foretold = np.array([[[1.0, 1.0], [5.0, 5.0]]], np.float32)
+    for seq, newest in enumerate((0.0, 1.0, 5.0)):
+        errors.saw(group_of([b"pump-1"], seq * 1000, foretold, newest=newest))
+    labels = {**MODEL, "feature": "pressure"}
+    assert metrics.registry.get_sample_value("vss_forecast_interval_coverage", labels) == 1.0
+    for steps in ("1", "2"):
+        assert metrics.registry.get_sample_value("vss_forecast_error", {**labels, "steps": steps}) == 0.0
+
+
 def test_a_window_that_failed_foretold_nothing() -> None:
     fleet = SmallFleet()
     errors = ForecastErrors(metrics := Metrics())
@@ -129,11 +140,18 @@ def test_of_many_versions_the_figures_of_the_newest_are_shown() -> None:
 
 
 def group_of(
-    keys: list[bytes], end_ms: int, bands: np.ndarray[tuple[int, ...], np.dtype[np.float32]], *, version: str = "2"
+    keys: list[bytes],
+    end_ms: int,
+    bands: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    *,
+    version: str = "2",
+    newest: float = 0.0,
 ) -> ScoredGroup:
     n = len(keys)
     ends = np.full(n, end_ms, np.int64)
     values = np.zeros((n, 4, 2), np.float32)
+    values[:, 0] = 1.0
+    values[:, -1] = newest
     windows = Windows(values, np.zeros(n, np.int64), np.zeros(n, np.int64), ends - 3000, ends)
     records = [Record("vss.telemetry", 0, i, key, b"") for i, key in enumerate(keys)]
     value = Forecasts(("pressure", "flow"), 2, 1000, 0.9, bands, bands - 1, bands + 1)
