@@ -14,6 +14,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "swap": ("vss.cli.bench.swap:swap", "Measure what it costs to swap a model under full load."),
     "accuracy": ("vss.cli.bench.accuracy:accuracy", "Measure whether a model's boxes are right."),
     "telemetry": ("vss.cli.bench.telemetry:telemetry", "Measure how many readings a second a worker takes."),
+    "series": (
+        "vss.cli.bench.series:series",
+        "Measure what a worker that looks at windows costs beside its model.",
+    ),
     "memory": ("vss.cli.bench.memory:memory", "Measure how much memory a detection worker holds."),
 }
 
