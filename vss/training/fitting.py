@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from vss.errors import ConfigError
 from vss.training.curves import Curves
 
 if TYPE_CHECKING:
@@ -97,6 +99,9 @@ def fit(
         device: Where indices are made; the CPU by default.
         on_epoch: Told after each epoch.
         clock: Monotonic seconds; needed for `stop_after_s`.
+
+    Raises:
+        ConfigError: A loss became no number.
     """
     import torch
 
@@ -116,6 +121,11 @@ def fit(
             schedule.step()
         if on_epoch is not None:
             on_epoch(epoch + 1, training[-1], held[-1])
+        if not math.isfinite(training[-1]):
+            raise ConfigError(
+                f"training went astray: the loss of epoch {epoch + 1} is no number",
+                fix="look for values beyond all reason in the data, or try another --seed",
+            )
         if held[-1] < best:
             best, best_epoch, weights = held[-1], epoch, copy.deepcopy(network.state_dict())
         elif epoch - best_epoch >= settings.patience:
