@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vss.config import load_settings
-from vss.demo.cluster import child_environment, demo_settings, model_settings
+from vss.demo.cluster import child_environment, demo_settings, model_settings, sensor_environment
 from vss.local.state import Addresses
 
 ADDRESSES = Addresses("127.0.0.1:4711", "redis://127.0.0.1:4712/0")
@@ -44,3 +44,20 @@ def test_its_processes_see_the_same_settings(tmp_path: Path, monkeypatch: pytest
     assert theirs.redis == settings.redis
     assert theirs.loop == settings.loop
     assert theirs.model == settings.model
+
+
+def test_what_is_set_for_models_of_pictures_does_not_reach_those_that_look_at_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vss.toml").write_text('[model]\nfeatures = "pooled"\nthreshold = 9.0\nthreads = 3\n')
+    settings = demo_settings(ADDRESSES, model_settings(threads=1))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name, value in sensor_environment({"VSS_WINDOWS__STRIDE": "40"}, settings).items():
+        monkeypatch.setenv(name, value)
+    theirs = load_settings()
+    assert theirs.kafka == settings.kafka
+    assert (theirs.model.features, theirs.model.threshold) == (None, None)
+    assert theirs.windows.stride == 1
+    assert theirs.loop.max_wait_ms > 0

@@ -17,6 +17,7 @@ import cv2
 import psutil
 import pytest
 
+from vss.demo.pump.verdict import ENOUGH_S
 from vss.demo.run import CAMERAS, WORKERS
 from vss.demo.scene.clips import encode_clip
 
@@ -73,6 +74,14 @@ class Running:
             if "leash.py" not in " ".join(child.cmdline()) and "detect" in child.cmdline()
         ]
 
+    def of(self, command: str) -> int:
+        """The process of a worker, without the one that watches over it."""
+        return next(
+            int(child.pid)
+            for child in psutil.Process(self.process.pid).children(recursive=True)
+            if "leash.py" not in " ".join(child.cmdline()) and command in child.cmdline()
+        )
+
     def left(self, within_s: float = 5.0) -> list[psutil.Process]:
         """Processes of it that live on; one that was given a dead one's pid is not taken for it.
 
@@ -117,7 +126,9 @@ def test_a_demo_gives_every_frame_one_event_and_leaves_pictures_but_no_process(
 ) -> None:
     # What the user has set for another cluster must not reach the demo.
     (tmp_path / "vss.toml").write_text('[kafka]\ntopic_prefix = "mine."\nproperties = {"security.protocol" = "ssl"}\n')
-    demo = start("--for", "6", "--json", environ={"VSS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    # What is set for models of pictures must not reach the pump's, nor what is set for windows.
+    environ = {"VSS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "VSS_MODEL__TOP_K": "3", "VSS_WINDOWS__STRIDE": "40"}
+    demo = start("--for", "8", "--json", environ=environ)
     code, output, errors = demo.finish()
     assert code == 0, errors
     summary = json.loads(output)
@@ -133,6 +144,20 @@ def test_a_demo_gives_every_frame_one_event_and_leaves_pictures_but_no_process(
     assert summary["cameras"] == list(CAMERAS)
     assert set(summary["objects"]) == {"gear", "bolt", "nut", "bracket", "washer"}
     assert "running:" in errors
+    # The pump's fault starts where it should, is flagged, and nothing was before it; every reading has its outcome.
+    pump = summary["pump"]
+    assert pump["judged"] is pump["every_reading_has_one_outcome"] is True
+    assert pump["fault_at_s"] == pytest.approx(0.55 * 8, abs=0.2)
+    assert 0 < pump["flagged_after_s"] <= ENOUGH_S
+    assert pump["flagged_after_s"] < pump["seen_after_s"]
+    assert max(pump["affected"], key=pump["affected"].get) == "vibration"
+    assert pump["false_alarms"] == 0
+    assert pump["readings"] == pump["anomaly_events"] + pump["taken"] > 80
+    assert pump["left_out"] == 0
+    chart = cv2.imread(summary["pump_picture"])
+    assert chart is not None
+    assert chart.shape[1] == 1280
+    assert not (demo.out / "pump.pipe").exists()
     # The picture is one, and the clip shows both cameras beside each other.
     picture = cv2.imread(summary["picture"])
     assert picture is not None
@@ -142,7 +167,7 @@ def test_a_demo_gives_every_frame_one_event_and_leaves_pictures_but_no_process(
     assert len(frames) > 5
     assert frames[0].width == 1280
     # Nothing runs any more, and the servers' data is gone.
-    assert len(demo.descendants) >= 7
+    assert len(demo.descendants) >= 9
     assert demo.left() == []
     assert not list((demo.out / "servers").glob("kafka")) + list((demo.out / "servers").glob("redis"))
 
@@ -157,6 +182,7 @@ def test_a_demo_shows_ones_own_video_and_model(start: Callable[..., Running], tm
     code, output, errors = demo.finish()
     assert code == 0, errors
     assert "Every frame has exactly one outcome." in output
+    assert "Every reading has exactly one outcome." in output
     assert "parts@" in output
     assert str(video) in " ".join(demo.log(camera) for camera in CAMERAS)
     assert demo.left() == []
@@ -187,6 +213,21 @@ def test_a_demo_whose_workers_die_says_so_and_fails(start: Callable[..., Running
     assert "worker-1 ended before its time" in errors
     assert "worker-2 ended before its time" in errors
     assert "Traceback" not in errors
+    assert demo.left() == []
+
+
+@pytest.mark.slow
+def test_a_demo_whose_detector_of_anomalies_dies_says_so_and_fails(start: Callable[..., Running]) -> None:
+    demo = start("--for", "8", "--json")
+    demo.wait_until(lambda: _frames_flow(demo))
+    os.kill(demo.of("anomaly"), signal.SIGKILL)
+    code, output, errors = demo.finish()
+    assert code == 1
+    summary = json.loads(output)
+    assert summary["every_frame_has_one_outcome"] is True
+    assert summary["pump"]["every_reading_has_one_outcome"] is False
+    assert "anomaly ended before its time" in errors
+    assert "the bearing's fault at 4.4 s was not flagged" in errors
     assert demo.left() == []
 
 

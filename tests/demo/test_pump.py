@@ -132,6 +132,11 @@ def test_a_day_is_printed_as_a_table_that_training_and_sensors_read() -> None:
     assert _printed("--seconds", "2", "--seed", "3", "--fault-at", "1") != table
 
 
+def test_what_was_before_a_second_can_be_left_out_and_the_rest_is_the_same() -> None:
+    whole = _printed("--seconds", "2", "--seed", "3")
+    assert _printed("--seconds", "2", "--seed", "3", "--from", "1.5") == [whole[0], *whole[16:]]
+
+
 def test_a_live_pump_prints_a_json_line_a_reading() -> None:
     first, second = (json.loads(line) for line in _printed("--seconds", "0.2", "--seed", "3", "--live"))
     assert set(first) == {"ts", *FEATURES}

@@ -1,7 +1,7 @@
 """Prints readings of the made-up pump, for files to train on and to try things with.
 
-python -m vss.demo.pump --seconds 3600 > normal.csv
-python -m vss.demo.pump --seconds 120 --seed 7 --fault-at 60 > live.csv
+python -m vss.demo.pump --seconds 1200 > normal.csv
+python -m vss.demo.pump --from 1200 --seconds 1320 --fault-at 1290 > live.csv
 python -m vss.demo.pump --live --fault-at 60 | vss sensor pump -
 """
 
@@ -21,13 +21,14 @@ from vss.demo.pump.pump import Fault, Pump
 _NEVER = threading.Event()
 
 
-def print_table(pump: Pump, readings: int, fault: Fault, start_ms: int) -> None:
-    """CSV with a head, as fast as it can be made."""
+def print_table(pump: Pump, readings: int, fault: Fault, *, first: int, start_ms: int) -> None:
+    """CSV with a head, as fast as it can be made; readings before the first are made and left out."""
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(("time", *FEATURES))
     for number in range(readings):
         moment = pump.step(fault.severity(number * PERIOD_MS / 1000))
-        table.writerow((format_time((start_ms + number * PERIOD_MS) * 1_000_000), *moment.values.values()))
+        if number >= first:
+            table.writerow((format_time((start_ms + number * PERIOD_MS) * 1_000_000), *moment.values.values()))
 
 
 def print_live(pump: Pump, readings: int, fault: Fault, clock: Clock) -> None:
@@ -46,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m vss.demo.pump", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=600.0, help="how long the pump runs (600)")
+    parser.add_argument(
+        "--from", dest="first_s", type=float, default=0.0, metavar="S", help="leave out what is before second S (0)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day of the same pump (1)")
     parser.add_argument("--fault-at", type=float, metavar="S", help="second in which the bearing's fault starts (none)")
     parser.add_argument("--live", action="store_true", help="JSON lines in real time instead of a CSV file at once")
@@ -56,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         print_live(pump, readings, fault, clock)
     else:
         # A file always holds the same: its time is of no day in particular.
-        print_table(pump, readings, fault, start_ms=1_772_323_200_000)
+        print_table(pump, readings, fault, first=round(given.first_s * 1000 / PERIOD_MS), start_ms=1_772_323_200_000)
 
 
 if __name__ == "__main__":
