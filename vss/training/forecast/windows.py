@@ -169,5 +169,5 @@ def _of_part(
     wanted = ts_ms[ends, None] + np.arange(1, horizon + 1) * period_ms
     after = np.searchsorted(ts_ms, wanted).clip(1, len(ts_ms) - 1)
     nearest = np.where(wanted - ts_ms[after - 1] <= ts_ms[after] - wanted, after - 1, after)
-    there = (2 * np.abs(ts_ms[nearest] - wanted) <= period_ms) & (nearest > ends[:, None]) & (nearest < high)
+    there = (2 * np.abs(ts_ms[nearest] - wanted) <= period_ms) & (nearest < high)
     return ends, np.where(there, nearest, NONE)
