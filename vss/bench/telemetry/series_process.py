@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 import psutil
 
+from vss.bench.telemetry.series import NEVER_PASSED
 from vss.bench.telemetry.series_feed import SeriesFeed
 from vss.codecs.headers import parse_time
 from vss.config import Settings
@@ -212,7 +213,9 @@ def _group(settings: Settings, ref: ModelRef) -> str:
 
 def _toml(settings: Settings) -> str:
     kafka = settings.kafka
-    return f'[kafka]\nbootstrap_servers = "{kafka.bootstrap_servers}"\ntopic_prefix = "{kafka.topic_prefix}"\n'
+    cluster = f'bootstrap_servers = "{kafka.bootstrap_servers}"\ntopic_prefix = "{kafka.topic_prefix}"'
+    # Made-up readings shall look as most do.
+    return f"[model]\nthreshold = {NEVER_PASSED}\n[kafka]\n{cluster}\n"
 
 
 def _wait(done: Callable[[], bool], worker: subprocess.Popen[bytes], otherwise: str) -> None:
