@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +17,7 @@ from vss.errors import ConfigError, ModelUnsupported
 from vss.model_store.backends.load import open_model
 from vss.model_store.backends.torch import TorchModel
 from vss.model_store.layout import ONNX_SUFFIX
+from vss.model_store.onnx_exporter import forget_origins, quiet_exporter
 from vss.model_store.resolve import ModelRef
 from vss.model_store.tasks.registry import step_of
 
@@ -118,7 +116,7 @@ def _write(model: TorchModel, ref: ModelRef, file: Path) -> None:
     import onnx
 
     try:
-        with _quiet():
+        with quiet_exporter():
             _export(model, file)
     except Exception as error:  # the exporter's errors share no class but this
         raise ModelUnsupported(
@@ -126,7 +124,7 @@ def _write(model: TorchModel, ref: ModelRef, file: Path) -> None:
             fix="serve it with PyTorch, or change what the exporter does not know",
         ) from error
     document = onnx.load(file)
-    _forget_origins(document)
+    forget_origins(document)
     onnx.helper.set_model_props(document, _metadata(model, ref))
     onnx.checker.check_model(document)
     onnx.save(document, file)
@@ -156,34 +154,6 @@ def _export(model: TorchModel, file: Path) -> None:
     )
     assert program is not None  # noqa: S101 - without a file it is returned
     program.save(str(file), external_data=False)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports its steps and advice on the standard outputs, as logs and as warnings."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _forget_origins(document: Any) -> None:
-    """The exporter notes for every node where in whose source files it comes from."""
-    graph = document.graph
-    for held in (graph.node, graph.input, graph.output, graph.value_info, graph.initializer):
-        for one in held:
-            del one.metadata_props[:]
-            one.doc_string = ""
-    for function in document.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
-    del graph.metadata_props[:]
 
 
 def _metadata(model: TorchModel, ref: ModelRef) -> dict[str, str]:

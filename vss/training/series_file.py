@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vss.errors import ModelCorrupt, ModelUnsupported
+from vss.model_store.onnx_exporter import forget_origins, quiet_exporter
 from vss.model_store.tasks.series.spec import SeriesSpec
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ def export_network(network: torch.nn.Module, window: int, features: int, outputs
 
     example = torch.zeros(2, window, features)  # a batch of one would be taken for a constant
     shapes = ({0: torch.export.Dim("batch", min=1, max=_MAX_BATCH)},)
-    with _quiet():
+    with quiet_exporter():
         program = torch.onnx.export(
             network.eval(),
             (example,),
@@ -158,32 +155,3 @@ def check_same(file: Path, expected: Mapping[str, NDArray[np.float32]], windows:
             )
         largest = max(largest, difference)
     return largest
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports its steps and advice on the standard outputs, as logs and as warnings."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        silent = io.StringIO()
-        with warnings.catch_warnings(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def forget_origins(document: Any) -> None:
-    """Removes what the exporter notes of every node: where in whose source files it comes from."""
-    graph = document.graph
-    for held in (graph.node, graph.input, graph.output, graph.value_info, graph.initializer):
-        for one in held:
-            del one.metadata_props[:]
-            one.doc_string = ""
-    for function in document.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
-    del graph.metadata_props[:]
