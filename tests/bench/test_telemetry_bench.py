@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import uuid
 
 import numpy as np
@@ -21,6 +22,7 @@ from vss.schemas.topics import ANOMALIES
 from vss.streams.kafka_publisher import KafkaPublisher
 from vss.streams.topic_admin import create_topics
 from vss.workers.collector import looks_rarely
+from vss.workers.turns import short_turns
 
 
 def test_all_contenders_write_what_is_due_and_are_compared(bootstrap_servers: str) -> None:
@@ -83,3 +85,10 @@ def test_garbage_is_looked_for_as_before_once_a_worker_has_ended() -> None:
         assert gc.get_threshold()[0] > before[0]
         assert gc.get_freeze_count() > 0
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+
+
+def test_threads_take_turns_as_before_once_a_worker_has_ended() -> None:
+    before_s = sys.getswitchinterval()
+    with short_turns():
+        assert sys.getswitchinterval() < before_s
+    assert sys.getswitchinterval() == before_s

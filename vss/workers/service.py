@@ -23,6 +23,7 @@ from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.keyed_state import KeyedState
 from vss.workers.loop.loop import Loop
 from vss.workers.loop.step import Step
+from vss.workers.turns import short_turns
 
 
 def consumer_group(settings: Settings, step: str) -> str:
@@ -160,6 +161,7 @@ def serve(
                 )
             )
         resources.enter_context(looks_rarely())
+        resources.enter_context(short_turns())
         logger.info("worker starts", step=step.name, topics=list(topics), group=consumer_group(settings, step.name))
         loop.run(stop)
         logger.info("worker stopped", step=step.name)

@@ -19,6 +19,7 @@ from vss.model_store.evaluation.usage import Usage
 from vss.schemas.topics import ANOMALIES, TELEMETRY
 from vss.streams.topic_admin import TopicAdmin
 from vss.workers.collector import looks_rarely
+from vss.workers.turns import short_turns
 
 BARE_BATCHES: Final = (512, 2048)
 WORKER: Final = "vss worker"
@@ -132,7 +133,7 @@ def bench_telemetry(
     names = list(contenders)
     usages: dict[str, list[Usage]] = {name: [] for name in names}
     checked = dict.fromkeys(names, 0)
-    with looks_rarely():  # as a worker does; the bare loop may have it too
+    with looks_rarely(), short_turns():  # as a worker does; the bare loop may have it too
         for number in range(rounds + 1):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:

@@ -39,6 +39,7 @@ from vss.workers.collector import looks_rarely
 from vss.workers.service import make_loop
 from vss.workers.telemetry.kinds import ANOMALY, FORECAST, SensorWorker
 from vss.workers.telemetry.program import READINGS_BATCH, sensor_step, with_batch_for
+from vss.workers.turns import short_turns
 
 # Windows a call that the model alone is tried with; the fastest is what the worker is held to.
 _CALLS: Final = (32, 128, 512, 1024)
@@ -175,7 +176,7 @@ def bench_series(
     kind = _KINDS[ref.manifest.task]
     if kind is ANOMALY:  # made-up readings shall look as most do
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"threshold": NEVER_PASSED})})
-    with ExitStack() as resources, looks_rarely():
+    with ExitStack() as resources, looks_rarely(), short_turns():
         serving = serve_one(ref, settings.model, metrics, task=kind.task)
         resources.callback(serving.close)
         spec = serving.series_spec(f"{ref.name}@{ref.version}", kind.task)
