@@ -25,7 +25,7 @@ Example:
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long the cameras run.",
+    help="How long cameras and pump run; a fault starts at 55 % of it.",
 )
 @click.option(
     "--video", metavar="SOURCE", help="What both cameras show, as `vss camera` takes it.  [default: conveyors]"
@@ -36,7 +36,7 @@ Example:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-output"),
     show_default=True,
-    help="Gets the annotated picture and clip, and the logs.",
+    help="Gets the annotated picture and clip, the pump's chart, and the logs.",
 )
 @click.option(
     "--fps",
@@ -68,10 +68,12 @@ def demo(
 ) -> None:
     """Run the whole fleet on this machine for a while and show what it does.
 
-    A real Kafka, a real Redis, two cameras, two workers that detect and one that keeps the latest results in Redis:
-    each a process of its own, none of which is left at the end. Ctrl-C ends it early, with its summary.
+    A real Kafka, a real Redis, two cameras, two workers that detect, one that keeps the latest results in Redis, and a
+    pump's sensor with a worker that has to notice when its bearing breaks: each a process of its own, none of which is
+    left at the end. Ctrl-C ends it early, with its summary.
 
-    Exits with 1 if any frame has no outcome or more than one, or if a process ended before its time.
+    Exits with 1 if any frame or reading has no outcome or more than one, if the fault was not flagged or something
+    before it was, or if a process ended before its time.
     """
     import os
 
