@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -167,9 +168,9 @@ def test_a_route_to_a_model_of_another_layout_is_said_at_the_start(tmp_path: Pat
 def test_a_candidate_that_gives_no_numbers_is_rolled_back(tmp_path: Path) -> None:
     add(tmp_path)
     add(tmp_path, gain=1e38)
-    told: list[str] = []
+    told: SimpleQueue[str] = SimpleQueue()
     serving = serving_of(tmp_path)
-    serving.on_breach = lambda breach: told.append(breach.reason)
+    serving.on_breach = lambda breach: told.put(breach.reason)
     try:
         serving.apply(activation("pump", "1"), given_up=False)
         serving.serve("pump", "anomaly")
@@ -179,9 +180,11 @@ def test_a_candidate_that_gives_no_numbers_is_rolled_back(tmp_path: Path) -> Non
         assert len(answered(scoring).failed) == len(KEYS)
 
         assert set(scores(serving)) == {("pump@1", 1.0)}
+        # Told on the loader's thread, which a close would not wait for.
+        assert told.get(timeout=20) == "100.0% of the last 20 records failed, the limit is 10.0%"
     finally:
         serving.close()
-    assert told == ["100.0% of the last 20 records failed, the limit is 10.0%"]
+    assert told.empty()
 
 
 def test_a_candidate_that_keeps_its_limits_passes(serving: Serving) -> None:
