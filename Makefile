@@ -20,7 +20,7 @@ demo: $(VENV)/.demo ## Run the whole fleet for FOR=30 seconds, on VIDEO= and MOD
 setup: $(VENV)/.dev ## Prepare .venv with everything the tests need
 
 test: $(VENV)/.dev ## Run the tests (under 15 minutes)
-	$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --durations 25 -m "not slow"
 
 test-slow: $(VENV)/.dev ## Run the suites that take longer
 	$(BIN)/pytest -n $(WORKERS) -m slow
