@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vss.bench.telemetry.feed import event
 from vss.bench.telemetry.rolling import rolling_scores
 from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record
-from vss.workers.loop.step import Done, Pending, Result
+from vss.workers.loop.step import Pending, Result, final
 from vss.workers.telemetry.intake import Intake
 from vss.workers.telemetry.step import TAKEN
 
@@ -37,11 +37,7 @@ class RollingStep:
             results[place] = Outcome(OutcomeKind.EVENT, (message,), ts_ms * 1_000_000)
         for place, error in taken.refused.items():
             results[place] = error
-        return _done(results)
+        return final(results)
 
     def close(self) -> None:
         """See `Step.close`."""
-
-
-def _done(results: list[Result]) -> Done:
-    return Done(results, lambda places: _done([results[i] for i in places]))

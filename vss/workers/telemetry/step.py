@@ -16,7 +16,7 @@ from vss.model_store.serving.windows import Scoring, WindowServer
 from vss.schemas.envelope import Outcome, OutcomeKind, Record
 from vss.streams.windows.batch import Windows
 from vss.workers.loop.notes import NoteWriter
-from vss.workers.loop.step import Done, Pending, Result, Unfinished
+from vss.workers.loop.step import Pending, Result, Unfinished, final
 from vss.workers.telemetry.events import EventWriter, ScoredGroup
 from vss.workers.telemetry.intake import Intake
 
@@ -106,7 +106,7 @@ class SensorStep:
             started_s: When the work on it began, by the monotonic clock.
         """
         if not due:
-            return Done(results, lambda indices: _again_at_once([results[i] for i in indices]))
+            return final(results)
         keys = [record.key or b"" for record in records]
         scorings: list[Scoring] | Exception
         try:
@@ -246,7 +246,3 @@ def some(windows: Windows, places: np.ndarray[Any, np.dtype[np.intp]]) -> Window
         windows.start_ms[places],
         windows.end_ms[places],
     )
-
-
-def _again_at_once(results: list[Result]) -> Done:
-    return Done(results, lambda indices: _again_at_once([results[i] for i in indices]))
