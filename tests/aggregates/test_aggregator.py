@@ -125,7 +125,7 @@ def test_one_source_too_many_is_a_dead_letter_that_says_so() -> None:
     bench = Bench(max_keys=1)
     bench.take(reading(0, 0, "s", a=1), reading(1, 0, "t", a=1))
     [letter] = bench.written
-    assert b"as many as may be" in (dict(letter.headers)["__connect.errors.exception.message"] or b"")
+    assert b"as many as windows.max_keys allows" in (dict(letter.headers)["__connect.errors.exception.message"] or b"")
 
 
 def test_a_sensor_that_falls_silent_is_told_of_by_its_neighbours_time() -> None:

@@ -104,7 +104,10 @@ class Aggregator:
         try:
             measured = self._measure.read(record)
             if text is None and len(self._table) >= self._max_keys:
-                raise TooManySensors(f"{self._max_keys} sources have aggregates, as many as may be")
+                raise TooManySensors(
+                    f"{self._max_keys} sources have aggregates, as many as windows.max_keys allows",
+                    fix="raise windows.max_keys, or start another worker",
+                )
         except BadRecord as error:
             await self._refuse(record, error)
             return

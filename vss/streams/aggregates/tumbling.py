@@ -16,7 +16,7 @@ import orjson
 from vss.errors import ConfigError
 
 MAX_NAMES = 10_000
-"""Features or classes that a span may hold; more are passed over, and counted as late."""
+"""Features or classes that a span may hold; more are passed over."""
 
 
 @dataclass(slots=True)

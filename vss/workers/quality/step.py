@@ -20,7 +20,7 @@ from vss.schemas.envelope import Message, Outcome, OutcomeKind, Record, TopicPar
 from vss.schemas.events import SourceCoordinates
 from vss.schemas.quality import QUALITY_TYPE, QualityEvent
 from vss.schemas.topics import FRAMES, QUALITY
-from vss.workers.loop.step import Done, Result
+from vss.workers.loop.step import Done, Result, final
 from vss.workers.quality.arrivals import Arrival
 from vss.workers.quality.episodes import Change
 from vss.workers.quality.pictures import CameraWatch, look_at
@@ -79,7 +79,8 @@ class QualityStep:
             else:
                 results.append(_TAKEN)
         self._metrics.quality_sources.set(self.state.sources())
-        return _said(results)
+        # What a record said about its source stands: it is not taken in again.
+        return final(results)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -126,7 +127,8 @@ class QualityStep:
     def _watch(self, record: Record) -> Watch:
         if not self.state.knows(record) and self.state.sources() >= self._settings.windows.max_keys:
             raise TooManySensors(
-                f"{self._settings.windows.max_keys} sources are watched, as many as windows.max_keys allows"
+                f"{self._settings.windows.max_keys} sources are watched, as many as windows.max_keys allows",
+                fix="raise windows.max_keys, or start another worker",
             )
         return self.state.watch(record)
 
@@ -158,11 +160,6 @@ class QualityStep:
             id=event.id, type=QUALITY_TYPE, source=self._source, time=event.timestamp, traceparent=None
         )
         return Message(self._topic, key, encode_event(event), headers)
-
-
-def _said(results: list[Result]) -> Done:
-    # What a record said about its source stands: it is not taken in again.
-    return Done(results, lambda places: _said([results[i] for i in places]))
 
 
 def _id(partition: TopicPartition, key: bytes, change: Change) -> str:
