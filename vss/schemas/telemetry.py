@@ -77,7 +77,7 @@ class AnomalyEvent(SensorEvent):
     Attributes:
         anomaly_score: 0 or more; what `threshold` is held against.
         threshold: Above it, the window is an anomaly.
-        confidence: That the window is an anomaly, 0..1: 0.5 at the threshold.
+        confidence: How sure it is that the window is an anomaly, 0..1: 0.5 at the threshold, near 0 far below it.
         affected_features: The largest share first; empty where the window is normal.
         severity: By the levels that training calibrated; `none` where the window is normal.
     """
