@@ -236,7 +236,8 @@ class Rig:
         return time.monotonic() - started_s
 
     def wait_working(self) -> None:
-        """Waits until the fleet serves what is there now."""
+        """Waits until the fleet serves what is there now, or the first frame where nothing is there yet."""
+        wait_until(lambda: any(self.ends().values()), patience_s=START_PATIENCE_S, pause_s=0.1)
         self.wait_served(self.ends(), patience_s=START_PATIENCE_S)
 
     def exactly_once(self, expected: int | None = None) -> list[Record]:

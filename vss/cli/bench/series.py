@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vss.cli.bench.options import json_option, names_no_cluster, rounds_option, threads_option
+from vss.cli.numbers import FiniteRange
 from vss.cli.options import fleet_options, override
 from vss.config import Settings
 
@@ -29,7 +30,7 @@ Example:
 @rounds_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, 600),
+    type=FiniteRange(0, 600),
     default=10.0,
     show_default=True,
     help="Measure for so long how old readings get at half of the speed; 0 leaves it out.",
