@@ -33,9 +33,9 @@
 # │   ├── TransactionAborted     nothing of the batch became visible
 # │   └── Fenced                 another instance took over, or the broker forgot us
 # ├── CacheUnavailable           Redis is away; it may come back
-# ├── SourceError                a camera's input
+# ├── SourceError                a camera's or sensor's input
 # │   ├── SourceUnavailable      cannot be opened or has dropped; it may come back
-# │   └── SourceUnreadable       will never open (no such file, no video in it)
+# │   └── SourceUnreadable       will never open (no such file, no video or reading in it)
 # └── BrokenPromise              a bug of ours: a step gave not exactly one outcome a record
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class CacheUnavailable(VssError):
 
 
 class SourceError(VssError):
-    """A camera's input."""
+    """A camera's or sensor's input."""
 
 
 class SourceUnavailable(SourceError):
