@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 from typing import TYPE_CHECKING
@@ -20,15 +21,24 @@ def need_training() -> None:
     Raises:
         ConfigError: Says what to install.
     """
-    try:
-        import matplotlib  # noqa: F401
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-        import skl2onnx  # noqa: F401
-        import sklearn  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"training needs {error.name}", fix="pip install 'vss-fleet[train]'") from error
+    need("matplotlib", "onnx", "onnxscript", "skl2onnx", "sklearn", "torch", doing="training")
+
+
+def need(*packages: str, doing: str) -> None:
+    """Refuses where a package of the extra is not installed.
+
+    Args:
+        packages: By the names they are imported by.
+        doing: What needs them, as the message calls it.
+
+    Raises:
+        ConfigError: Says what to install.
+    """
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise ConfigError(f"{doing} needs {error.name}", fix="pip install 'vss-fleet[train]'") from error
 
 
 def prepare_torch(seed: int, device: str = "auto", threads: int | None = None) -> torch.device:

@@ -95,6 +95,9 @@ def anomaly(
 
     docs/evaluation.md says what each protocol counts.
     """
+    from vss.training.torch_setup import need
+
+    need("onnx", doing="evaluation")
     ref = _resolved(model, settings) if model is not None else None
     if protocol == "nab":
         _nab(folder, ref, window, profile, as_json=as_json)
@@ -103,14 +106,12 @@ def anomaly(
 
 
 def _resolved(model: str, settings: Settings) -> tuple[ModelRef, SeriesSpec]:
-    import onnx
-
     from vss.model_store.resolve import resolve_model
     from vss.model_store.tasks.series.spec import read_series_spec
+    from vss.training.series_file import metadata_of
 
     ref = resolve_model(model, settings.model)
-    metadata = {entry.key: entry.value for entry in onnx.load(ref.file, load_external_data=False).metadata_props}
-    spec = read_series_spec(metadata, ref.manifest, where=f"{ref.name}@{ref.version}")
+    spec = read_series_spec(metadata_of(ref.file), ref.manifest, where=f"{ref.name}@{ref.version}")
     if spec.horizon is not None:
         raise ConfigError(f"{ref.name} foretells, it finds no anomalies", fix="vss evaluate forecast --model")
     return ref, spec

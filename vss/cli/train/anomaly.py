@@ -99,6 +99,14 @@ def anomaly(
     The latest quarter of the readings is held out: training stops when it gets no better there, and the threshold and
     the levels of severity are set there. The version is never activated. Rows that a label column marks are left out.
     """
+    from vss.training.torch_setup import need, need_training
+
+    # First of all: some of the files below import what the extra brings.
+    if arch == "streaming":
+        need("matplotlib", "onnx", doing="training")
+    else:
+        need_training()
+
     import tempfile
 
     from vss.clock import SystemClock
@@ -108,7 +116,6 @@ def anomaly(
     from vss.training.anomaly.streaming import DEFAULT_WINDOW, FEWEST_READINGS
     from vss.training.anomaly.train import TASK, train_detector
     from vss.training.registering import refuse_name
-    from vss.training.torch_setup import need_training
 
     if window is None:
         window = DEFAULT_WINDOW if arch == "streaming" else DetectorSettings().window
@@ -116,7 +123,6 @@ def anomaly(
         raise ConfigError(
             f"--window {window} holds too little past to compare with", fix=f"give --window {FEWEST_READINGS} or more"
         )
-    need_training()
     refuse_name(name, TASK, settings.model)
     data = source.read(settings, keep_labelled=False)
     wanted = DetectorSettings(
