@@ -130,15 +130,7 @@ def training_record(data: TrainingData, settings: DetectorSettings, made: Detect
     return {
         "task": TASK,
         "architecture": settings.architecture,
-        "data": {
-            "from": data.shown,
-            "sha256": data.sha256,
-            "rows": data.rows,
-            "sensors": len(data.sensors),
-            "features": list(data.features),
-            "period_ms": data.period_ms,
-            "left_out": dict(data.left_out),
-        },
+        "data": data.document(),
         "settings": {name: getattr(settings, name) for name in settings.__slots__},
         "threshold": made.calibrated.threshold,
         "levels": made.calibrated.levels.model_dump(),

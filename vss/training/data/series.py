@@ -79,6 +79,18 @@ class TrainingData:
         means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
         return means
 
+    def document(self) -> dict[str, object]:
+        """What is to be remembered of it, for JSON."""
+        return {
+            "from": self.shown,
+            "sha256": self.sha256,
+            "rows": self.rows,
+            "sensors": len(self.sensors),
+            "features": list(self.features),
+            "period_ms": self.period_ms,
+            "left_out": dict(self.left_out),
+        }
+
     def of(self, series: Iterable[SensorSeries]) -> TrainingData:
         """The same but for the readings."""
         return TrainingData(

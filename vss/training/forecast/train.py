@@ -124,15 +124,7 @@ def training_record(data: TrainingData, settings: ForecastSettings, made: Made) 
     return {
         "task": TASK,
         "architecture": made.chosen.name,
-        "data": {
-            "from": data.shown,
-            "sha256": data.sha256,
-            "rows": data.rows,
-            "sensors": len(data.sensors),
-            "features": list(data.features),
-            "period_ms": data.period_ms,
-            "left_out": dict(data.left_out),
-        },
+        "data": data.document(),
         "settings": asdict(settings),
         "split": {
             name: {"rows": rows, "windows": len(getattr(made.parts, name))}
