@@ -44,13 +44,7 @@ class JsonReadings:
         Raises:
             ValueError: It is none; says why.
         """
-        try:
-            document = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"no JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise ValueError("no JSON object")
-        return self.reading(document, sensor_id=sensor_id)
+        return self.reading(json_object(data), sensor_id=sensor_id)
 
     def reading(self, document: Mapping[str, Any], *, sensor_id: str | None = None) -> Sample:
         """The reading in an object; see `decode`."""
@@ -91,6 +85,21 @@ class JsonReadings:
             for name, value in fields.items()
             if name not in leave_out and (value is None or type(value) in (int, float))
         }
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """The object in a JSON text.
+
+    Raises:
+        ValueError: There is none; says why.
+    """
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError("no JSON object")
+    return document
 
 
 def _number(name: str, value: object) -> float | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import orjson
-
-from vss.workers.sensor.json_reading import JsonReadings
+from vss.workers.sensor.json_reading import JsonReadings, json_object
 from vss.workers.sensor.numbers import cell_number
 from vss.workers.sensor.sample import Sample, checked_id
 from vss.workers.sensor.topic_pattern import FromTopic, TopicPattern
@@ -41,12 +39,7 @@ class MqttPayloads:
             raise ValueError(f"longer than {self.limit_bytes} bytes")
         said = self.pattern.read(topic) if self.pattern is not None else FromTopic()
         if payload.lstrip()[:1] in (b"{", b"["):
-            try:
-                document = orjson.loads(payload)
-            except orjson.JSONDecodeError as error:
-                raise ValueError(f"no JSON: {error}") from None
-            if not isinstance(document, dict):
-                raise ValueError("no JSON object")
+            document = json_object(payload)
             if retained and not self.readings.has_time(document):
                 return None
             return self.readings.reading(document, sensor_id=said.sensor)
