@@ -219,7 +219,7 @@ def test_tls_with_certificate_and_password_from_a_file(
     [("other-ca.crt", "localhost", "certificate does not hold"), ("ca.crt", "127.0.0.2", "does not hold")],
     ids=["other CA", "other name"],
 )
-def test_a_broker_that_is_not_who_it_should_be_gets_no_password(
+def test_a_broker_that_is_not_who_it_should_be_is_not_let_in(
     rig: SensorRig, tmp_path: Path, ca: str, host: str, why: str
 ) -> None:
     make_certificates(tmp_path)
