@@ -118,11 +118,18 @@ def test_times_are_read_in_both_notations(ts_ms: int, digits: int, other: bool) 
         "2026-02-30T00:00:00Z",
         "2026-01-01T00:00:00",
         "2026-01-01T24:00:01Z",
+        "2026-01-01T00:00:00+01Z",
+        "2026-01-01T00:00:00.Z",
+        "2026-01-01T00:00:00.1234567891Z",
+        "2026-01-01T00:00:00.1+01Z",
+        "2026-01-01T00:00:+1Z",
+        "0000-01-01T00:00:00Z",
         "٢٠٢٦-01-01T00:00:00Z",
     ],
 )
 def test_what_is_no_time_is_said(ts: str) -> None:
-    assert decode(reading(ts)).errors  # all alike, and so read at once
+    (at_once,) = decode(reading(ts)).errors.values()  # all alike, and so read at once
+    assert "no RFC 3339 time" in str(at_once)
     kind, why = error(reading(ts))
     assert kind is BadReading
     assert "no RFC 3339 time" in why

@@ -34,6 +34,9 @@ _NUMBERS: Final = frozenset({int, float, NoneType})
 _LATEST_MS: Final = 253_402_300_800_000
 _UTC_MARKS: Final = itemgetter(4, 7, 10, 13, 16, -1)
 _IN_UTC: Final = ("-", "-", "T", ":", ":", "Z")
+# A second has no fraction, or a dot and up to nine digits.
+_UTC_LENGTHS: Final = frozenset({20, *range(22, 31)})
+_DIGITS: Final = b"0123456789."
 _INTEGER_DIGITS: Final = 18
 _KINDS: Final = {bool: "a boolean", str: "a string", dict: "an object", list: "an array", NoneType: "null"}
 
@@ -304,7 +307,10 @@ def _all_integers(found: Sequence[int]) -> NDArray[np.int64] | None:
 
 def _all_in_utc(found: Sequence[str]) -> NDArray[np.int64] | None:
     """Milliseconds since the epoch of times such as 2026-11-25T08:00:00.125Z; None where one looks otherwise."""
-    if min(map(len, found)) < len("2026-11-25T08:00:00Z") or set(map(_UTC_MARKS, found)) != {_IN_UTC}:
+    if not set(map(len, found)) <= _UTC_LENGTHS or set(map(_UTC_MARKS, found)) != {_IN_UTC}:
+        return None
+    # NumPy would also read signs, zones before the Z, and the year 0.
+    if "".join(found).encode().translate(None, _DIGITS) != b"--T::Z" * len(found) or min(found) < "0001":
         return None
     try:
         return np.array([ts[:-1] for ts in found], "datetime64[ms]").astype(np.int64)
