@@ -109,6 +109,12 @@ def test_times_are_read_in_both_notations(ts_ms: int, digits: int, other: bool) 
     assert decode(written[0]).ts_ms.tolist() == [ts_ms]
 
 
+def test_a_time_may_have_more_digits_than_anybody_reads() -> None:
+    ts = "2026-01-01T00:00:00.1239999999999999999999999Z"
+    (found,) = decode(reading(ts)).ts_ms.tolist()
+    assert found % 1000 == 123
+
+
 @pytest.mark.parametrize(
     "ts",
     [
@@ -120,7 +126,6 @@ def test_times_are_read_in_both_notations(ts_ms: int, digits: int, other: bool) 
         "2026-01-01T24:00:01Z",
         "2026-01-01T00:00:00+01Z",
         "2026-01-01T00:00:00.Z",
-        "2026-01-01T00:00:00.1234567891Z",
         "2026-01-01T00:00:00.1+01Z",
         "2026-01-01T00:00:+1Z",
         "0000-01-01T00:00:00Z",

@@ -34,7 +34,7 @@ _NUMBERS: Final = frozenset({int, float, NoneType})
 _LATEST_MS: Final = 253_402_300_800_000
 _UTC_MARKS: Final = itemgetter(4, 7, 10, 13, 16, -1)
 _IN_UTC: Final = ("-", "-", "T", ":", ":", "Z")
-# A second has no fraction, or a dot and up to nine digits.
+# With no fraction of a second, or a dot and up to nine digits; more are cut off elsewhere.
 _UTC_LENGTHS: Final = frozenset({20, *range(22, 31)})
 _DIGITS: Final = b"0123456789."
 _INTEGER_DIGITS: Final = 18
