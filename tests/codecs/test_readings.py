@@ -110,7 +110,7 @@ def test_times_are_read_in_both_notations(ts_ms: int, digits: int, other: bool) 
 
 
 def test_a_time_may_have_more_digits_than_anybody_reads() -> None:
-    ts = "2026-01-01T00:00:00.1239999999999999999999999Z"
+    ts = "2025-01-01T00:00:00.1239999999999999999999999Z"
     (found,) = decode(reading(ts)).ts_ms.tolist()
     assert found % 1000 == 123
 
