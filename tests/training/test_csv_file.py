@@ -42,6 +42,11 @@ def test_missing_values_and_infinities_are_missing(tmp_path: Path) -> None:
     assert data.means().tolist() == [4.0, 2.0]
 
 
+def test_what_float32_cannot_hold_is_missing_as_in_a_worker(tmp_path: Path) -> None:
+    data = read_csv(table(tmp_path, "ts,a\n1,1e308\n2,-1e39\n3,3e38\n"))
+    assert np.isnan(data.series[0].values).ravel().tolist() == [True, True, False]
+
+
 def test_labels_are_never_features(tmp_path: Path) -> None:
     path = table(tmp_path, "ts,flow,anomaly,changepoint,state\n1,1,0,0,on\n2,2,1,1,on\n3,3,0,0,off\n4,4,0,0,on\n")
     assert read_csv(path).features == ("flow",)
@@ -82,6 +87,7 @@ def test_sensors_are_told_apart_and_each_may_start_anew(tmp_path: Path) -> None:
         ("ts,flow,flow\n1,1,2\n", None, "two columns 'flow' | rename one of them"),
         ("ts,flow\n", None, "holds no rows below its first line"),
         ("ts,flow\n1,1\n", None, "holds no two readings of a sensor"),
+        ("ts,flow\n1,1\n1,2\n", None, "at different times"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_fix(tmp_path: Path, text: str, columns: Columns | None, said: str) -> None:

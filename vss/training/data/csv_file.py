@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vss.errors import ConfigError
 from vss.training.data.columns import Columns, find_time, label_places, place_of
-from vss.training.data.series import SensorSeries, TrainingData, usual_period_ms
+from vss.training.data.series import SensorSeries, TrainingData, leave_out_infinite, usual_period_ms
 from vss.training.data.times import parse_times
 
 MAX_FILE_BYTES: Final = 2 << 30
@@ -84,7 +84,7 @@ class _Table:
                     values[number] = float(text.replace(",", ".", 1)) if decimal_comma else _refused(text)
                 except ValueError:
                     return number
-        values[~np.isfinite(values)] = np.nan  # as in a reading, infinite counts as missing
+        leave_out_infinite(values)
         return values
 
 

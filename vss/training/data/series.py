@@ -98,13 +98,18 @@ class TrainingData:
         )
 
 
+def leave_out_infinite(values: NDArray[np.float64]) -> None:
+    """Makes NaN of what a worker takes for missing: what is infinite in float32."""
+    values[~(np.abs(values) <= np.finfo(np.float32).max)] = np.nan
+
+
 def usual_period_ms(series: Iterable[SensorSeries], shown: str) -> int:
     """The median time between neighbours.
 
     Raises:
-        ConfigError: No sensor has two readings.
+        ConfigError: No sensor has two readings at different times.
     """
     steps = [np.diff(one.ts_ms) for one in series if len(one) > 1]
     if not steps:
-        raise ConfigError(f"{shown} holds no two readings of a sensor", fix="give more readings")
+        raise ConfigError(f"{shown} holds no two readings of a sensor at different times", fix="give more readings")
     return max(1, int(np.median(np.concatenate(steps))))

@@ -17,7 +17,7 @@ from vss.schemas.topics import CATALOGUE
 from vss.streams.log_range import Moment, spans_between
 from vss.streams.log_reader import LogReader
 from vss.training.data.columns import Columns, place_of
-from vss.training.data.series import SensorSeries, TrainingData, usual_period_ms
+from vss.training.data.series import SensorSeries, TrainingData, leave_out_infinite, usual_period_ms
 
 MAX_READINGS: Final = 20_000_000
 _RECORDS_AT_ONCE: Final = 4_096
@@ -124,7 +124,7 @@ def _series(sensor_id: str, one: _Sensor, names: tuple[str, ...]) -> SensorSerie
     times, first = np.unique(np.array(one.ts_ms, np.int64), return_index=True)
     rows = [one.values[place] for place in first.tolist()]
     values = np.array([[np.nan if row.get(name) is None else row[name] for name in names] for row in rows], np.float64)
-    values[~np.isfinite(values)] = np.nan
+    leave_out_infinite(values)
     return SensorSeries(sensor_id, times, values)
 
 
