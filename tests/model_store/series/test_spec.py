@@ -94,6 +94,8 @@ def test_a_model_from_elsewhere_is_described_by_its_manifest_alone() -> None:
         (metadata(features=["a", "a"]), {}, ModelUnsupported, "a is there twice", "again"),
         (metadata(fallback=[1]), {}, ModelUnsupported, "1 numbers for 2 features", "again"),
         (metadata(fallback=[float("nan"), 1]), {}, ModelUnsupported, "fallback", "again"),
+        (metadata(period_ms=10**30), {}, ModelUnsupported, "period_ms", "again"),
+        (metadata(period_ms=31_622_400_000, horizon=1001), {}, ModelUnsupported, "more than 1000 years", "again"),
         (metadata(windows=3), {}, ModelUnsupported, "unknown key windows", "did you mean window?"),
         (metadata(threshold=0), {}, ModelUnsupported, "threshold", "again"),
         (metadata(ranges={"flw": [0, 1]}), {}, ModelUnsupported, "flw is no feature", "again"),

@@ -26,6 +26,8 @@ LEVELS: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 """How bad an anomaly is, in ascending order."""
 DEFAULT_LEVELS: Final = (1.0, 1.5, 2.0, 3.0)
 """Lowest score of each level, in thresholds, of a model that brings no levels of its own."""
+_YEAR_MS: Final = 366 * 86_400_000
+_FARTHEST_MS: Final = 1000 * _YEAR_MS
 _OVERRIDES: Final = frozenset({"threshold", "levels", "ranges", "units", "impute"})
 _IN_MODEL_YAML: Final = "write the keys of `series` into model.yaml (docs/models.md lists them)"
 _TRAIN: Final = f"train it with `vss train`, or {_IN_MODEL_YAML}"
@@ -75,7 +77,7 @@ class SeriesSpec(ManifestSection):
 
     features: tuple[Feature, ...] = Field(min_length=1, max_length=1000)
     window: int = Field(ge=1, le=100_000)
-    period_ms: int | None = Field(None, ge=1)
+    period_ms: int | None = Field(None, ge=1, le=_YEAR_MS)
     impute: Literal["hold", "mean"] = "hold"
     fallback: tuple[float, ...]
     horizon: int | None = Field(None, ge=1, le=100_000)
@@ -95,6 +97,8 @@ class SeriesSpec(ManifestSection):
             raise ValueError(f"features: {twice} is there twice")
         if len(self.fallback) != len(self.features):
             raise ValueError(f"fallback: {len(self.fallback)} numbers for {len(self.features)} features")
+        if (self.horizon or 0) * (self.period_ms or 0) > _FARTHEST_MS:
+            raise ValueError(f"horizon: {self.horizon} steps of {self.period_ms} ms are more than 1000 years")
         for key, names in (("ranges", self.ranges), ("units", self.units)):
             for name in names:
                 if name not in known:
