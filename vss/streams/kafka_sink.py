@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -19,13 +20,16 @@ from vss.streams.kafka_config import client, transactional_config, translate
 _CALL_TIMEOUT_S = 0.5
 _CLOSE_TIMEOUT_S = 0.5
 _START_TIMEOUT_S = 10.0
+# Of a call that should have come back long ago: the client has lost the answer, and will not come back at all.
+_STUCK_AFTER_S = 5.0
 
 
 class KafkaSink:
     """A transactional producer (see `vss.streams.ports.Sink`).
 
-    A producer that librdkafka declares dead is replaced by a new one with the same transactional id, whose start ends
-    whatever the old one left open. So a broker that was away never ends the worker.
+    A producer that librdkafka declares dead, or that does not come back from a call, is replaced by a new one with the
+    same transactional id, whose start ends whatever the old one left open. So a broker that was away never ends the
+    worker.
 
     Args:
         settings: The cluster.
@@ -73,6 +77,10 @@ class KafkaSink:
                 self._transact(producer, messages, commits, group, Deadline.after(self._patience_s, self._clock))
             except KafkaException as error:
                 raise self._give_up(producer, error) from error
+            except _Stuck as error:
+                self._logger.warning("the Kafka client does not come back; starting a new producer", call=str(error))
+                self._producer = None
+                raise TransactionAborted(str(error)) from error
 
     def _transact(
         self,
@@ -87,7 +95,16 @@ class KafkaSink:
         for message in messages:
             self._produce(producer, message, deadline)
         offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
-        self._insist(lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S), deadline)
+        # The one call that heeds no timeout: where the group's coordinator restarts meanwhile, it waits for ever
+        # (librdkafka's issues 5456 and 5511).
+        self._insist(
+            lambda: _call(
+                "send_offsets_to_transaction",
+                lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S),
+                timeout_s=_STUCK_AFTER_S,
+            ),
+            deadline,
+        )
         self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
         self._in_transaction = False
 
@@ -175,6 +192,36 @@ class KafkaSink:
         if isinstance(translated, ConfigError | BrokerUnavailable):
             return translated
         return TransactionAborted(str(translated))
+
+
+class _Stuck(Exception):
+    """A call of the client has not come back."""
+
+
+def _call(name: str, call: Callable[[], object], *, timeout_s: float) -> None:
+    """Calls on a thread of its own, which is left to itself where the call does not come back.
+
+    Raises:
+        _Stuck: Not back after `timeout_s`.
+        KafkaException: As the call raised it.
+    """
+    outcomes: SimpleQueue[KafkaException | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            call()
+        except KafkaException as error:
+            outcomes.put(error)
+        else:
+            outcomes.put(None)
+
+    threading.Thread(target=run, name=f"kafka-{name}", daemon=True).start()
+    try:
+        outcome = outcomes.get(timeout=timeout_s)
+    except Empty:
+        raise _Stuck(f"{name} has not come back for {timeout_s:g} s") from None
+    if outcome is not None:
+        raise outcome
 
 
 def _is_member(group: object) -> bool:
