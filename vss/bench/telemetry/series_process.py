@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,8 @@ _TOPICS: Final[dict[str, Topic]] = {kind.task: kind.findings.topic for kind in (
 _PATIENCE_S: Final = 300.0
 _POLL_S: Final = 0.1
 _TICK_S: Final = 0.002
+# Times are whole milliseconds and grow: readings that come faster than that would be dated ahead of the clock.
+_READINGS_A_SENSOR: Final = 100
 # Connections, caches and the sizes of batches settle.
 _WARM_UP_S: Final = 2.0
 
@@ -79,7 +82,7 @@ def measure_ages(
         settings: The cluster, with a prefix of this call's own.
         ref: The model.
         spec: What it was trained with.
-        sensors: How many readings are of.
+        sensors: How many readings are of; more where a sensor would have more than 100 readings a second.
         rate: Readings a second.
         seconds: For how long, behind two seconds that do not count.
 
@@ -87,6 +90,7 @@ def measure_ages(
         StreamError: The worker ended, or does not keep up at all.
     """
     create_topics(settings.kafka)
+    sensors = max(sensors, math.ceil(rate / _READINGS_A_SENSOR))
     feed = SeriesFeed(spec, sensors, 1, int(time.time() * 1000) - 1000)
     feed.publish(settings.kafka)
     events = _TOPICS[ref.manifest.task].name(settings.kafka.topic_prefix)

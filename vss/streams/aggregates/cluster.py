@@ -1,9 +1,15 @@
-"""Our settings in faust's words: librdkafka's properties for TLS and SASL, and readers that see what is committed."""
+"""Our settings in faust's words: librdkafka's properties for TLS and SASL, and readers that see what is committed.
+
+And that skip nothing: faust reads on while it goes back to the committed offsets at the end of a rebalance, and then
+clears its queues (faust-streaming's issue 596). What stood in them was lost.
+"""
 
 from __future__ import annotations
 
 import ssl
-from typing import Any, Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final, cast
 
 import faust
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
@@ -34,6 +40,44 @@ class _CommittedThread(AIOKafkaConsumerThread):
 
 
 class _CommittedConsumer(Consumer):
+    """Goes back to the committed offsets with nothing under way, and throws away what was fetched meanwhile."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._seeks = 0
+        self._overtaken = False
+
+    async def perform_seek(self) -> None:
+        # Whoever calls this resumes the flow next.
+        self.stop_flow()
+        self._seeks += 1
+        try:
+            await super().perform_seek()
+        finally:
+            self._seeks += 1
+
+    async def getmany(self, timeout: float) -> AsyncGenerator[tuple[Any, Any], None]:
+        if self._overtaken and not await self._seek_again():
+            return
+        seeks = self._seeks
+        fetching = cast("AsyncGenerator[tuple[Any, Any], None]", super().getmany(timeout))
+        async with aclosing(fetching) as fetched:
+            async for partition, message in fetched:
+                if self._seeks != seeks:
+                    break
+                yield partition, message
+        # Fetched before or after the seek, nobody knows.
+        self._overtaken = self._seeks != seeks
+
+    async def _seek_again(self) -> bool:
+        try:
+            await super().perform_seek()
+        except Exception as error:  # of a rebalance that began: the next call tries again
+            self.log.info("Cannot go back to the committed offsets yet: %r", error)
+            return False
+        self._overtaken = False
+        return True
+
     def _new_consumer_thread(self) -> _CommittedThread:
         return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
