@@ -139,7 +139,7 @@ class Metrics:
         # Aggregates.
         self.aggregate_records = Counter(
             "vss_aggregate_records_total",
-            "Records by source and what became of them (taken, late, known, dead_letter)",
+            "Records by source and what became of them (taken, partial, late, known, dead_letter)",
             ["source", "result"],
             registry=r,
         )

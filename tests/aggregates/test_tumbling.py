@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vss.errors import ConfigError
-from vss.streams.aggregates.tumbling import Span, Spans, Tumbling
+from vss.streams.aggregates.tumbling import MAX_STATE_BYTES, Added, Span, Spans, Tumbling
 
 TEN = Spans((10_000,), grace_ms=2_000)
 
@@ -38,7 +38,7 @@ def test_out_of_order_within_the_grace_counts_and_the_newest_by_time_is_the_last
 def test_what_comes_for_a_span_that_is_over_is_late_and_changes_nothing() -> None:
     state = Tumbling()
     fed(state, 20_000, 32_000)
-    assert state.add(TEN, 0, 2, 25_000, {"a": 1.0}) == 1
+    assert state.add(TEN, 0, 2, 25_000, {"a": 1.0}).late == 1
     assert [span.start_ms for span in state.open.values()] == [30_000]
 
 
@@ -57,7 +57,7 @@ def test_a_silent_source_is_closed_by_its_neighbours_time_and_once() -> None:
     assert state.expired(TEN, 29_999) == []
     [span] = state.expired(TEN, 30_000)
     assert span.start_ms == 20_000
-    assert state.add(TEN, 0, 1, 29_000, {"a": 1.0}) == 1, "the span would be told of twice"
+    assert state.add(TEN, 0, 1, 29_000, {"a": 1.0}).late == 1, "the span would be told of twice"
 
 
 def test_several_widths_lie_side_by_side() -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_lost_or_counted_twice_and_the_table_forgets_nothing(readings
     spans = Spans((7_000, 20_000), grace_ms=5_000)
     state, late, told = Tumbling(), 0, dict.fromkeys(spans.widths_ms, 0)
     for offset, (ts_ms, value) in enumerate(readings):
-        late += state.add(spans, 0, offset, ts_ms, {"a": value})
+        late += state.add(spans, 0, offset, ts_ms, {"a": value}).late
         for span in state.closed(spans):
             assert span.start_ms % span.width_ms == 0
             assert span.stats["a"].count == span.records
@@ -92,3 +92,18 @@ def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
 def test_a_table_of_another_layout_is_refused() -> None:
     with pytest.raises(ValueError, match="layout is 2"):
         Tumbling.from_bytes(b"[2,0,0,0,[]]")
+
+
+def test_a_source_that_invents_names_keeps_what_it_has_and_fits_into_a_record() -> None:
+    state = Tumbling()
+    assert state.add(TEN, 0, 0, 20_000, {"a": 1.0}) == Added(late=0, left_out=0)
+    left_out = 0
+    for offset in range(1, 1_000):
+        invented = {f"{offset}.{i}\n" * 10: 1.0 / 3 for i in range(20)}
+        left_out += state.add(TEN, 0, offset, 20_000 + offset, {"a": 2.0, **invented}).left_out
+    assert left_out > 10_000
+    assert MAX_STATE_BYTES / 2 < len(state.to_bytes()) <= MAX_STATE_BYTES
+    [span] = state.closed(Spans((10_000,), grace_ms=-10_000))
+    assert span.stats["a"].count == 1_000
+    # Once the span is over there is room again.
+    assert state.add(TEN, 0, 1_000, 50_000, {"b": 1.0}) == Added(late=0, left_out=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vss.cli.numbers import FiniteRange
 from vss.cli.options import fleet_options, override
 from vss.config import Settings
 
@@ -27,7 +28,9 @@ Example:
     help="Aggregate the features of sensors, the objects of cameras, or both.",
 )
 @click.option("--every", metavar="S,S,…", help="Spans of time, seconds.  [default: 10,60 sensors, 60 cameras]")
-@click.option("--grace", type=int, metavar="MS", help="Wait for records out of order.  [default: 5000]")
+@click.option(
+    "--grace", type=FiniteRange(0), metavar="SECONDS", help="Wait this long for records out of order.  [default: 5]"
+)
 @click.option(
     "--store",
     type=click.Choice(["memory", "rocksdb"]),
@@ -49,7 +52,7 @@ def aggregate(
     settings: Settings,
     kind: str,
     every: str | None,
-    grace: int | None,
+    grace: float | None,
     store: str | None,
     data: Path | None,
     group: str | None,
@@ -68,7 +71,7 @@ def aggregate(
         {
             "aggregate.sensor_every_s": every_s,
             "aggregate.camera_every_s": every_s,
-            "aggregate.grace_ms": grace,
+            "aggregate.grace_ms": None if grace is None else round(grace * 1000),
             "aggregate.store": store,
             "aggregate.data": data,
             "loop.group": group,

@@ -111,11 +111,12 @@ class Aggregator:
         except BadRecord as error:
             await self._refuse(record, error)
             return
-        late = state.add(self._spans, record.partition, record.offset, measured.ts_ms, measured.values)
+        added = state.add(self._spans, record.partition, record.offset, measured.ts_ms, measured.values)
         await self._tell(key, state, state.closed(self._spans))
         self._table[key] = state.to_bytes()
         self._note(key, state)
-        self._metrics.aggregate_records.labels(self._measure.kind, "late" if late else "taken").inc()
+        result = "late" if added.late else "partial" if added.left_out else "taken"
+        self._metrics.aggregate_records.labels(self._measure.kind, result).inc()
         await self._close_silent(record.partition)
 
     async def _close_silent(self, partition: int) -> None:

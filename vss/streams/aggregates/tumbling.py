@@ -8,15 +8,16 @@ state remembers the offset that it includes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from vss.errors import ConfigError
 
-MAX_NAMES = 10_000
-"""Features or classes that a span may hold; more are passed over."""
+MAX_STATE_BYTES = 512 << 10
+"""Of one source in the table, about: features or classes that do not fit in are left out. Kafka's records hold 1 MB."""
+_ROW_BYTES = 170  # of one name beside the name itself, at most: six numbers
 
 
 @dataclass(slots=True)
@@ -82,6 +83,19 @@ class Spans:
             raise ConfigError("the widths of aggregates must be different and above 0", fix="such as --every 10,60")
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a record.
+
+    Attributes:
+        late: In how many spans it was too late.
+        left_out: How many values were left out, for the source has more names than fit.
+    """
+
+    late: int
+    left_out: int
+
+
 @dataclass(slots=True)
 class Tumbling:
     """The spans of one source that are not closed yet.
@@ -102,8 +116,8 @@ class Tumbling:
         """Whether a record was taken in before."""
         return partition == self.partition and offset <= self.offset
 
-    def add(self, spans: Spans, partition: int, offset: int, ts_ms: int, values: Mapping[str, float]) -> int:
-        """Takes a record in; returns in how many spans it was too late. Call `closed` next.
+    def add(self, spans: Spans, partition: int, offset: int, ts_ms: int, values: Mapping[str, float]) -> Added:
+        """Takes a record in. Call `closed` next.
 
         Args:
             spans: Which there are.
@@ -112,7 +126,7 @@ class Tumbling:
             ts_ms: Its own time, milliseconds since the epoch.
             values: Finite numbers by name; may be empty.
         """
-        late = 0
+        late = left_out = 0
         for width_ms in spans.widths_ms:
             start_ms = ts_ms - ts_ms % width_ms
             if start_ms + width_ms <= self.newest_ms - spans.grace_ms:
@@ -121,12 +135,26 @@ class Tumbling:
             span = self.open.setdefault((width_ms, start_ms), Span(start_ms, width_ms))
             span.records += 1
             span.newest_offset = max(span.newest_offset, offset)
+            left_out += self._make_room(span, values)
             for name, value in values.items():
-                if name in span.stats or len(span.stats) < MAX_NAMES:
-                    span.stats.setdefault(name, Stats()).add(value, ts_ms)
+                if (stats := span.stats.get(name)) is not None:
+                    stats.add(value, ts_ms)
         self.partition, self.offset = partition, offset
         self.newest_ms = max(self.newest_ms, ts_ms)
-        return late
+        return Added(late, left_out)
+
+    def _make_room(self, span: Span, names: Iterable[str]) -> int:
+        """Begins the stats of new names; returns of how many it does not."""
+        new = [name for name in names if name not in span.stats]
+        if not new:
+            return 0
+        room = MAX_STATE_BYTES - sum(_bytes(name) for other in self.open.values() for name in other.stats)
+        for place, name in enumerate(new):
+            room -= _bytes(name)
+            if room < 0:
+                return len(new) - place
+            span.stats[name] = Stats()
+        return 0
 
     def closed(self, spans: Spans) -> list[Span]:
         """Takes out the spans that are over, the oldest first."""
@@ -166,6 +194,10 @@ class Tumbling:
             raise ValueError(f"the table's layout is {layout}, not 1")
         partition, offset, newest_ms, spans = rest
         return cls(partition, offset, newest_ms, {(span[1], span[0]): _span(span) for span in spans})
+
+
+def _bytes(name: str) -> int:
+    return len(orjson.dumps(name)) + _ROW_BYTES
 
 
 def _row(stats: Stats) -> Sequence[float]:

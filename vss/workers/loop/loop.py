@@ -38,6 +38,8 @@ from vss.workers.loop.step import Done, Pending, Step, Unfinished
 from vss.workers.loop.under_way import Batch, Settled, Transaction
 
 _POLL_S = 0.25
+# What is settled waits for the transaction before its own: how long something else may be waited for meanwhile.
+_GLANCE_S = 0.001
 _BACKOFF_S = 0.1
 _BACKOFF_LIMIT_S = 2.0
 # Batches that may wait for the transaction before theirs.
@@ -181,17 +183,15 @@ class Loop:
     def _advance(self, timeout_s: float) -> None:
         if self._transaction is not None and (self._transaction.future.done() or self._has_settled_enough()):
             self._end_transaction(_POLL_S)
+            self._begin_transaction()
         read = False
         if len(self._in_flight) < self._settings.batches_in_flight:
-            busy = bool(self._in_flight or self._settled)
-            read = self._begin(0.0 if busy else timeout_s)
+            idle_s = _GLANCE_S if self._settled else timeout_s
+            read = self._begin(0.0 if self._in_flight else idle_s)
         if self._in_flight and (not read or len(self._in_flight) >= self._settings.batches_in_flight):
-            self._settle(timeout_s=_POLL_S)
+            self._settle(timeout_s=_GLANCE_S if self._settled else _POLL_S)
         if not self._in_flight and not self._settled and self._transaction is None:
             self._settled += self._state.timed(self._clock.now_ns())
-        if self._settled and not self._in_flight:
-            # Nothing else to do: the next transaction must not wait for the next record.
-            self._end_transaction(_POLL_S)
         self._begin_transaction()
 
     def _has_settled_enough(self) -> bool:
