@@ -10,6 +10,7 @@ import pytest
 
 from tests.infer.media import write_image
 from tests.model_store.detection.tiny_models import write_model, yolov8_output
+from tests.model_store.series.tiny_series import spec_document, write_anomaly
 from tests.workers.comparing.conftest import START_MS, FrameLog, Ran
 from vss.codecs.images import encode_image
 from vss.config import KafkaSettings
@@ -123,6 +124,25 @@ def test_a_version_that_agrees_too_little_is_not_activated(
     assert passed.code == 0
     assert "# gate@2 agrees with gate@1 by 1.0000 on 5 frames" in passed.err
     assert read_activations(kafka)["gate"].serving == "2"
+
+
+@pytest.mark.usefixtures("on_kafka")
+def test_a_version_for_readings_is_gated_on_readings(vss: Vss, tmp_path: Path, kafka: KafkaSettings) -> None:
+    for gain in (1.0, 1.0, 0.5):
+        write_anomaly(tmp_path / "pump.onnx", gain=gain, spec=spec_document())
+        assert vss("models", "add", tmp_path / "pump.onnx", "--name", "pump").code == 0
+    rows = [f"{1_700_000_000_000 + 1000 * i},{v},{v}" for i, v in enumerate([0.1] * 50 + [4.0] * 10 + [0.1] * 40)]
+    table = tmp_path / "readings.csv"
+    table.write_text("\n".join(["ts,pressure,flow", *rows]) + "\n")
+    assert vss("models", "activate", "pump", "1").code == 0
+    refused = vss("models", "activate", "pump", "3", "--require", "0.99", "--inputs", table)
+    assert refused.code == 1
+    assert "pump@3 agrees with pump@1 by 0.9" in refused.err
+    assert read_activations(kafka)["pump"].serving == "1"
+    passed = vss("models", "activate", "pump", "2", "--require", "0.99", "--inputs", table)
+    assert passed.code == 0
+    assert "# pump@2 agrees with pump@1 by 1.0000 on 97 windows" in passed.err
+    assert read_activations(kafka)["pump"].serving == "2"
 
 
 @pytest.mark.usefixtures("on_kafka")

@@ -17,6 +17,7 @@ Example:
   vss models activate gate 4
   vss models activate gate 4 --canary 10 --max-error-rate 0.02 --max-p95-ms 80
   vss models activate gate 4 --require 0.98 --topic frames --from -10m
+  vss models activate pump 4 --require 0.95 --inputs readings.csv
   vss models activate gate 4 --wait 60 --reason "fewer false alarms at night"
 """
 
@@ -72,8 +73,8 @@ def activate(
     that cannot load it goes on with what it serves and says so in vss.model-events. With --canary it serves a share of
     the keys; activate it again without, and it is promoted.
 
-    With --require the version that serves and VERSION look at the same frames first; nothing changes when they agree
-    less.
+    With --require the version that serves and VERSION look at the same frames or readings first; nothing changes when
+    they agree less.
     """
     from vss.schemas.models import ServingLimits
     from vss.workers.activation.operator import prepare_activation
@@ -82,6 +83,6 @@ def activate(
     if max_error_rate is not None or max_p95_ms is not None:
         limits = ServingLimits(max_error_rate=max_error_rate, max_p95_ms=max_p95_ms, min_requests=min_requests)
     percent = canary if canary is not None else 100
-    with activation_gate(settings, choice, inputs, require) as gate:
-        change = prepare_activation(settings, name, version, percent=percent, limits=limits, reason=reason, gate=gate)
+    gate = activation_gate(settings, choice, inputs, require)
+    change = prepare_activation(settings, name, version, percent=percent, limits=limits, reason=reason, gate=gate)
     carry_out(settings, change, wait_s=wait_s, as_json=as_json)

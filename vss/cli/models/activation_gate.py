@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,48 +15,63 @@ from vss.config import Settings
 from vss.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vss.workers.offline.compare import Comparison
+    from vss.model_store.resolve import ModelRef
 
 require_option = click.option(
     "--require",
     type=FiniteRange(0, 1),
     metavar="0..1",
-    help="Refuse a version that agrees less than this with the one that serves, on the frames that are named.",
+    help="Refuse a version that agrees less than this with the one that serves, on the frames or readings named.",
 )
 inputs_option = click.option(
-    "--inputs", multiple=True, metavar="PATH", help="Compare on these images, folders or videos; may be repeated."
+    "--inputs",
+    multiple=True,
+    metavar="PATH",
+    help="Compare on these images, folders or videos, may be repeated; or on a CSV file of readings.",
 )
 
 
-@contextlib.contextmanager
 def activation_gate(
     settings: Settings, choice: FrameChoice, inputs: tuple[str, ...], require: float | None
-) -> Iterator[Callable[..., Any] | None]:
+) -> Callable[..., Any] | None:
     """The gate that the flags ask for; None where they ask for none.
 
     Raises:
-        ConfigError: Frames without --require, or --require without frames.
-        SourceUnreadable: A file or folder does not exist.
+        ConfigError: Frames or readings without --require, or --require without them.
     """
     if require is None:
         if choice.topic is not None or inputs:
             raise ConfigError("frames to compare on without --require", fix="say how much: --require 0.98")
-        yield None
-        return
+        return None
+    choice.check(inputs)
     from vss.workers.offline.gate import agreement_gate
 
+    return agreement_gate(settings, lambda refs: _compare(settings, refs, choice, inputs, require))
+
+
+def _compare(
+    settings: Settings, refs: tuple[ModelRef, ModelRef], choice: FrameChoice, inputs: tuple[str, ...], require: float
+) -> None:
+    from vss.model_store.comparison.gate import require_agreement
+    from vss.model_store.tasks.registry import task_kind
+    from vss.workers.offline.compare import compare_versions
+
+    if all(task_kind(ref.manifest.task).takes == "series" for ref in refs):
+        from vss.cli.models.compare_readings import found_on_readings, require_verdicts
+
+        on_readings = found_on_readings(settings, refs, inputs, choice)
+        _tell(on_readings.a.name, on_readings.b.name, on_readings.agreement, f"{on_readings.windows} windows")
+        require_verdicts(on_readings, require)
+        return
     frames = choice.open(settings, inputs)
     with progress("frames", frames.count()) as advance:
-        yield agreement_gate(settings, counted(frames, advance), require, on_compared=_tell)
+        found = compare_versions(refs, settings.model, counted(frames, advance), worst=0, memory=False)
+    report_unreadable(found)
+    _tell(found.a.label, found.b.label, found.tally.agreement, f"{found.tally.pictures} frames")
+    require_agreement(found.tally, require, a=found.a.label, b=found.b.label)
 
 
-def _tell(found: Comparison) -> None:
+def _tell(a: str, b: str, agreement: float, on: str) -> None:
     from vss.model_store.comparison.gate import shown
 
-    report_unreadable(found)
-    click.secho(
-        f"# {found.b.label} agrees with {found.a.label} by {shown(found.tally.agreement)}"
-        f" on {found.tally.pictures} frames",
-        dim=True,
-        err=True,
-    )
+    click.secho(f"# {b} agrees with {a} by {shown(agreement)} on {on}", dim=True, err=True)

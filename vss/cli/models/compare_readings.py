@@ -35,11 +35,28 @@ def compare_readings(
         ConfigError: No readings were named, or they do not fit the model.
         GateFailed: The versions agree less than is required.
     """
-    from vss.model_store.comparison.gate import shown
+    found = found_on_readings(settings, refs, inputs, choice)
+    passed = None if require is None else found.agreement >= require
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found) | {"required": require, "passed": passed}, indent=2))
+    else:
+        _show(found)
+    if require is not None:
+        require_verdicts(found, require)
+
+
+def found_on_readings(
+    settings: Settings, refs: tuple[ModelRef, ModelRef], inputs: tuple[str, ...], choice: FrameChoice
+) -> WindowComparison:
+    """What two versions say on the readings of a table or a topic.
+
+    Raises:
+        ConfigError: No readings were named, or they do not fit the model.
+    """
     from vss.training.comparison import compare_on_readings
 
     with progress("windows", None) as advance:
-        found = compare_on_readings(
+        return compare_on_readings(
             refs,
             settings.model,
             lambda features: _read(settings, inputs, choice, features),
@@ -47,12 +64,17 @@ def compare_readings(
             every=choice.every,
             on_windows=advance,
         )
-    passed = None if require is None else found.agreement >= require
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found) | {"required": require, "passed": passed}, indent=2))
-    else:
-        _show(found)
-    if passed is False:
+
+
+def require_verdicts(found: WindowComparison, require: float) -> None:
+    """Asks for a share of windows with the same verdict, 0..1.
+
+    Raises:
+        GateFailed: It is less.
+    """
+    from vss.model_store.comparison.gate import shown
+
+    if found.agreement < require:
         raise GateFailed(
             f"{found.b.name} agrees with {found.a.name} by {shown(found.agreement)}, which is below {require:g}",
             fix="look at the windows where they differ, go on with what serves, or ask for less",

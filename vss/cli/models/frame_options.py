@@ -39,6 +39,16 @@ class FrameChoice:
     limit: int | None
     every: int
 
+    def check(self, inputs: tuple[str, ...]) -> None:
+        """Whether anything was asked for.
+
+        Raises:
+            ConfigError: Both a topic and files, or neither.
+        """
+        if (self.topic is None) == (not inputs):
+            which = "both a topic and files were named" if inputs else "no frames to compare on were named"
+            raise ConfigError(which, fix="give --topic frames --from -10m, or images, folders or videos")
+
     def open(self, settings: Settings, inputs: tuple[str, ...]) -> FileFrames | TopicFrames:
         """The frames.
 
@@ -55,9 +65,7 @@ class FrameChoice:
         from vss.workers.offline.frames import FileFrames, Stretch, TopicFrames
         from vss.workers.offline.inputs import find_inputs
 
-        if (self.topic is None) == (not inputs):
-            which = "both a topic and files were named" if inputs else "no frames to compare on were named"
-            raise ConfigError(which, fix="give --topic frames --from -10m, or images, folders or videos")
+        self.check(inputs)
         if self.topic is None:
             if self.start is not None or self.end is not None:
                 raise ConfigError("--from and --to are of a topic", fix="leave them out, or give --topic")

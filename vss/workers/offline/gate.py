@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from vss.config import Settings
 from vss.errors import ConfigError
-from vss.model_store.comparison.gate import require_agreement
 from vss.model_store.resolve import LATEST, ModelRef
-from vss.workers.offline.compare import Comparison, compare_versions
-from vss.workers.offline.frames import BadFrame, Frame
 from vss.workers.offline.version_spec import resolve_version
 
 
 def agreement_gate(
-    settings: Settings,
-    frames: Iterable[Frame | BadFrame],
-    required: float,
-    *,
-    on_compared: Callable[[Comparison], None] = lambda _: None,
+    settings: Settings, compare: Callable[[tuple[ModelRef, ModelRef]], None]
 ) -> Callable[[ModelRef, str | None], None]:
     """A gate for `prepare_activation`.
 
     Args:
-        settings: The store, and how models run.
-        frames: What both versions look at.
-        required: Lowest agreement, 0..1.
-        on_compared: Told what was found, before it is judged.
+        settings: The store.
+        compare: Compares the version that serves with the one that shall; raises `GateFailed` when they agree too
+            little.
 
     Returns:
-        What is asked with the version that shall serve, and the one that does. It raises `GateFailed` when they agree
-        less, and `ConfigError` when there is none to compare with.
+        What is asked with the version that shall serve, and the one that does. It raises what `compare` raises, and
+        `ConfigError` when there is none to compare with.
     """
 
     def gate(wanted: ModelRef, serving: str | None) -> None:
@@ -43,8 +35,6 @@ def agreement_gate(
                 f"no other version of {wanted.name} serves that {wanted.version} could be compared with",
                 fix=f"activate the first one without --require: vss models activate {wanted.name} {wanted.version}",
             )
-        found = compare_versions((other, wanted), settings.model, frames, worst=0, memory=False)
-        on_compared(found)
-        require_agreement(found.tally, required, a=found.a.label, b=found.b.label)
+        compare((other, wanted))
 
     return gate
