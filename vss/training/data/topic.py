@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +20,7 @@ from vss.schemas.topics import CATALOGUE
 from vss.streams.log_range import Moment, spans_between
 from vss.streams.log_reader import LogReader
 from vss.training.data.columns import Columns, place_of
-from vss.training.data.series import SensorSeries, TrainingData, leave_out_infinite, usual_period_ms
+from vss.training.data.series import SensorSeries, TrainingData, Values, leave_out_infinite, usual_period_ms
 
 MAX_READINGS: Final = 20_000_000
 _RECORDS_AT_ONCE: Final = 4_096
@@ -25,10 +28,25 @@ _RECORDS_AT_ONCE: Final = 4_096
 
 @dataclass(slots=True)
 class _Sensor:
-    """What was read of one."""
+    """What was read of one, eight bytes a number; a column is as long as its last known value is far in."""
 
-    ts_ms: list[int] = field(default_factory=list)
-    values: list[dict[str, float | None]] = field(default_factory=list)
+    ts_ms: array[int] = field(default_factory=lambda: array("q"))
+    columns: dict[str, array[float]] = field(default_factory=dict)
+
+    def add(self, ts_ms: int, values: Mapping[str, float | None]) -> None:
+        place = len(self.ts_ms)
+        self.ts_ms.append(ts_ms)
+        for name, value in values.items():
+            column = self.columns.setdefault(name, array("d"))
+            column.extend([math.nan] * (place - len(column)))
+            column.append(math.nan if value is None else value)
+
+    def table(self, names: Sequence[str]) -> Values:
+        values = np.full((len(self.ts_ms), len(names)), np.nan)
+        for place, name in enumerate(names):
+            column = self.columns.get(name, array("d"))
+            values[: len(column), place] = column
+        return values
 
 
 def read_topic(
@@ -101,13 +119,12 @@ def _take(records: list[Record], limits: ReadingLimits, sensors: dict[str, _Sens
     for place, record in enumerate(records):
         if place not in found.errors:
             sensor = sensors.setdefault((record.key or b"").decode("utf-8", "replace"), _Sensor())
-            sensor.ts_ms.append(int(found.ts_ms[place]))
-            sensor.values.append(dict(found.values[place]))
+            sensor.add(int(found.ts_ms[place]), found.values[place])
     return len(found.errors)
 
 
 def _features(sensors: dict[str, _Sensor], columns: Columns, topic: str) -> tuple[str, ...]:
-    there = dict.fromkeys(name for one in sensors.values() for values in one.values for name in values)
+    there = dict.fromkeys(name for one in sensors.values() for name in one.columns)
     if columns.features is None:
         labels = {name.lower() for name in columns.labels}
         found = tuple(sorted(name for name in there if name.lower() not in labels))
@@ -122,8 +139,7 @@ def _features(sensors: dict[str, _Sensor], columns: Columns, topic: str) -> tupl
 
 def _series(sensor_id: str, one: _Sensor, names: tuple[str, ...]) -> SensorSeries:
     times, first = np.unique(np.array(one.ts_ms, np.int64), return_index=True)
-    rows = [one.values[place] for place in first.tolist()]
-    values = np.array([[np.nan if row.get(name) is None else row[name] for name in names] for row in rows], np.float64)
+    values = one.table(names)[first]
     leave_out_infinite(values)
     return SensorSeries(sensor_id, times, values)
 
