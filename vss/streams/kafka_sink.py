@@ -20,6 +20,9 @@ from vss.streams.kafka_config import client, transactional_config, translate
 _CALL_TIMEOUT_S = 0.5
 _CLOSE_TIMEOUT_S = 0.5
 _START_TIMEOUT_S = 10.0
+# Until the markers of a transaction are written, a few milliseconds after its end, the broker lets nothing into the next
+# one, and the client asks it again after 20 ms.
+_MARKERS_S = 0.003
 # Of a call that should have come back long ago: the client has lost the answer, and will not come back at all.
 _STUCK_AFTER_S = 5.0
 
@@ -60,6 +63,7 @@ class KafkaSink:
         self._closing = threading.Event()
         self._busy = threading.Lock()
         self._in_transaction = False
+        self._ended_s = -_MARKERS_S
         self._open()
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
@@ -90,6 +94,7 @@ class KafkaSink:
         group: object,
         deadline: Deadline,
     ) -> None:
+        self._closing.wait(max(0.0, self._ended_s + _MARKERS_S - self._clock.monotonic()))
         producer.begin_transaction()
         self._in_transaction = True
         for message in messages:
@@ -107,6 +112,7 @@ class KafkaSink:
         )
         self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
         self._in_transaction = False
+        self._ended_s = self._clock.monotonic()
 
     def close(self) -> None:
         """See `Sink.close`. May be called while another thread is in `transact`, which then raises soon.
