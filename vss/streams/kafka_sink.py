@@ -20,7 +20,7 @@ from vss.streams.kafka_config import client, transactional_config, translate
 _CALL_TIMEOUT_S = 0.5
 _CLOSE_TIMEOUT_S = 0.5
 _START_TIMEOUT_S = 10.0
-# Until the markers of a transaction are written, a few milliseconds after its end, the broker lets nothing into the next
+# Until the markers of a transaction are written, some milliseconds after its end, the broker lets nothing into the next
 # one, and the client asks it again after 20 ms.
 _MARKERS_S = 0.003
 # Of a call that should have come back long ago: the client has lost the answer, and will not come back at all.
