@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -116,6 +117,40 @@ def test_two_kills_later_every_span_is_exact(
     assert len({e.id for e in found}) == len(wanted)
     third.send_signal(signal.SIGTERM)
     assert third.wait(20) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_workers_that_come_and_go_and_are_killed_share_exact_spans(
+    kafka: KafkaSettings, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    seconds = 0
+
+    def produce_for_a_while() -> None:
+        nonlocal seconds
+        for _ in range(5):
+            produce(kafka, range(seconds, seconds + 20))
+            seconds += 20
+            time.sleep(0.4)
+
+    options = ("--of", "sensor", "--every", str(WIDTH))
+    workers = [start(*options)]
+    for change in ("start", "start", "kill", "start", "stop", "kill", "start"):
+        produce_for_a_while()
+        if change == "start":
+            workers.append(start(*options))
+        elif change == "kill":
+            workers[0].kill()
+            workers.pop(0).wait()
+        else:
+            workers[0].send_signal(signal.SIGTERM)
+            assert workers.pop(0).wait(20) == 0
+    produce(kafka, range(seconds, seconds + 11))
+    wanted = expected(seconds + 11)
+    wait_until(lambda: len(flat(events(kafka))) >= len(wanted), patience_s=PATIENCE_S, pause_s=0.5)
+    assert flat(events(kafka)) == wanted
+    assert len({e.id for e in events(kafka)}) == len(wanted)
+    assert [worker.poll() for worker in workers] == [None] * len(workers)
 
 
 def test_what_a_detector_gave_up_is_not_counted(
