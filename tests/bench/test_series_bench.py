@@ -15,7 +15,7 @@ def test_both_sides_ages_and_memory_are_measured(kind: str, bootstrap_servers: s
     write = write_anomaly if kind == "anomaly" else write_forecast
     model = tmp_path / "tiny.onnx"
     write(model)
-    more = ("--seconds", 1, "--memory-sensors", 50) if kind == "anomaly" else ("--seconds", 0)
+    more = ("--seconds", 1, "--rate", 800, "--memory-sensors", 50) if kind == "anomaly" else ("--seconds", 0)
     report = run(
         "series", "--model", model, "--windows", 640, "--sensors", 8, *more, "--bootstrap-servers", bootstrap_servers
     )
@@ -26,9 +26,10 @@ def test_both_sides_ages_and_memory_are_measured(kind: str, bootstrap_servers: s
     assert isinstance(report["cpu_ratio"], float)
     assert 0 < report["cpu_ratio"] < 0.7
     if kind == "anomaly":
-        ages, memory = report["ages_at_half_load"], report["memory"]
+        ages, memory = report["ages"], report["memory"]
         assert isinstance(ages, dict)
         assert 0 < ages["p50_ms"] <= ages["p95_ms"] <= ages["p99_ms"]
         assert ages["readings"] > 100
+        assert ages["readings_a_second"] == 800
         assert isinstance(memory, dict)
         assert memory["resident_bytes"] > 10_000_000

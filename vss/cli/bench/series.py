@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Example:
   vss bench series --model pump
-  vss bench series --model pump.onnx --seconds 20
+  vss bench series --model pump.onnx --rate 1000 --seconds 20
   vss bench series --model pump@3 --memory-sensors 10000 --seconds 0 --json
 """
 
@@ -33,7 +33,10 @@ Example:
     type=FiniteRange(0, 600),
     default=10.0,
     show_default=True,
-    help="Measure for so long how old readings get at half of the speed; 0 leaves it out.",
+    help="Measure for so long how old readings get; 0 leaves it out.",
+)
+@click.option(
+    "--rate", type=FiniteRange(1, 1e6), metavar="N", help="At so many readings a second.  [default: half of the speed]"
 )
 @click.option(
     "--memory-sensors",
@@ -51,6 +54,7 @@ def series(
     windows: int,
     rounds: int,
     seconds: float,
+    rate: float | None,
     memory_sensors: int | None,
     threads: int | None,
     as_json: bool,
@@ -58,9 +62,9 @@ def series(
     """Measure what a worker that looks at windows of readings costs beside its model.
 
     Runs the whole worker, from the topic to the committed event of each reading, in turn with the model alone on
-    windows that are ready. Then a worker as a process of its own takes readings at half of that speed, and their age is
-    measured from the reading to when its event can be read. Starts a Kafka of its own unless --bootstrap-servers names
-    one.
+    windows that are ready. Then a worker as a process of its own takes readings at half of that speed, or at --rate,
+    and their age is measured from the reading to when its event can be read. Starts a Kafka of its own unless
+    --bootstrap-servers names one.
     """
     from vss.bench.cluster import bench_settings
     from vss.bench.telemetry.series import bench_series
@@ -75,9 +79,9 @@ def series(
         report, model = bench_series(own, ref, sensors=sensors, windows=windows, rounds=rounds, on_round=_show_round)
         found = _document(report)
         if seconds:
-            rate = report.windows_a_second / 2
+            rate = rate or report.windows_a_second / 2
             ages = measure_ages(prefix_of_its_own(own), ref, model, sensors=sensors, rate=rate, seconds=seconds)
-            found["ages_at_half_load"] = {
+            found["ages"] = {
                 "readings_a_second": round(ages.readings_a_second),
                 "readings": ages.readings,
                 "p50_ms": round(ages.p50_ms, 1),
@@ -121,7 +125,7 @@ def _text(found: dict[str, Any]) -> str:
         f" {found['windows_a_second']:,} windows/s, {found['speed_ratio']:.3f} of the model alone"
         f" ({found['windows_a_call_alone']} windows a call); CPU time {found['cpu_ratio']:.3f}"
     ]
-    if ages := found.get("ages_at_half_load"):
+    if ages := found.get("ages"):
         lines.append(
             f"at {ages['readings_a_second']:,} readings/s an event can be read {ages['p50_ms']} ms after its reading,"
             f" p95 {ages['p95_ms']} ms, p99 {ages['p99_ms']} ms"
