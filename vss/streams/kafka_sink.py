@@ -209,14 +209,14 @@ def _call(name: str, call: Callable[[], object], *, timeout_s: float) -> None:
 
     Raises:
         _Stuck: Not back after `timeout_s`.
-        KafkaException: As the call raised it.
+        Exception: What the call raised.
     """
-    outcomes: SimpleQueue[KafkaException | None] = SimpleQueue()
+    outcomes: SimpleQueue[Exception | None] = SimpleQueue()
 
     def run() -> None:
         try:
             call()
-        except KafkaException as error:
+        except Exception as error:  # for whoever waits
             outcomes.put(error)
         else:
             outcomes.put(None)
