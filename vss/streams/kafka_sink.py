@@ -22,7 +22,7 @@ _CLOSE_TIMEOUT_S = 0.5
 _START_TIMEOUT_S = 10.0
 # Until the markers of a transaction are written, some milliseconds after its end, the broker lets nothing into the next
 # one, and the client asks it again after 20 ms.
-_MARKERS_S = 0.003
+_MARKERS_S = 0.005
 # Of a call that should have come back long ago: the client has lost the answer, and will not come back at all.
 _STUCK_AFTER_S = 5.0
 

@@ -186,12 +186,15 @@ class Loop:
             self._begin_transaction()
         read = False
         if len(self._in_flight) < self._settings.batches_in_flight:
-            idle_s = _GLANCE_S if self._settled else timeout_s
-            read = self._begin(0.0 if self._in_flight else idle_s)
+            busy = bool(self._in_flight or self._settled)
+            read = self._begin(0.0 if busy else timeout_s)
         if self._in_flight and (not read or len(self._in_flight) >= self._settings.batches_in_flight):
             self._settle(timeout_s=_GLANCE_S if self._settled else _POLL_S)
         if not self._in_flight and not self._settled and self._transaction is None:
             self._settled += self._state.timed(self._clock.now_ns())
+        if self._settled and not self._in_flight:
+            # Nothing else to do but to look for records now and then.
+            self._end_transaction(_GLANCE_S)
         self._begin_transaction()
 
     def _has_settled_enough(self) -> bool:
