@@ -97,7 +97,8 @@ def test_an_activated_version_takes_over_and_one_of_another_layout_is_refused(ri
     twice = add(store, tmp_path, gain=2.0)
     other = add(store, tmp_path, spec=spec_document(features=["pressure", "heat"]), gain=1.0)
     with measuring(rig):
-        rig.wait_served()
+        # What was served so far may be no window yet.
+        wait_until(lambda: bool(rig.events(ANOMALIES)))
         assert activate(rig, store, twice) == 0
         assert said(rig, twice).kind == "swapped"
         activate(rig, store, other)
