@@ -64,6 +64,16 @@ class WindowComparison:
     a: WindowSide
     b: WindowSide
 
+    @property
+    def findings(self) -> int:
+        """Anomalies of both sides."""
+        return self.a.anomalies + self.b.anomalies
+
+    @property
+    def looked_at(self) -> str:
+        """For people."""
+        return f"{self.windows} windows"
+
 
 class _Side:
     def __init__(self, ref: ModelRef, settings: ModelSettings) -> None:

@@ -15,6 +15,7 @@ from vss.config import Settings
 from vss.errors import ConfigError
 
 if TYPE_CHECKING:
+    from vss.model_store.comparison.gate import Agreement
     from vss.model_store.resolve import ModelRef
 
 require_option = click.option(
@@ -52,26 +53,31 @@ def activation_gate(
 def _compare(
     settings: Settings, refs: tuple[ModelRef, ModelRef], choice: FrameChoice, inputs: tuple[str, ...], require: float
 ) -> None:
-    from vss.model_store.comparison.gate import require_agreement
+    from vss.model_store.comparison.gate import require_agreement, shown
     from vss.model_store.tasks.registry import task_kind
+
+    a, b = (f"{ref.name}@{ref.version}" for ref in refs)
+    all_series = all(task_kind(ref.manifest.task).takes == "series" for ref in refs)
+    found = (_on_readings if all_series else _on_frames)(settings, refs, choice, inputs)
+    click.secho(f"# {b} agrees with {a} by {shown(found.agreement)} on {found.looked_at}", dim=True, err=True)
+    require_agreement(found, require, a=a, b=b)
+
+
+def _on_readings(
+    settings: Settings, refs: tuple[ModelRef, ModelRef], choice: FrameChoice, inputs: tuple[str, ...]
+) -> Agreement:
+    from vss.cli.models.compare_readings import found_on_readings
+
+    return found_on_readings(settings, refs, inputs, choice)
+
+
+def _on_frames(
+    settings: Settings, refs: tuple[ModelRef, ModelRef], choice: FrameChoice, inputs: tuple[str, ...]
+) -> Agreement:
     from vss.workers.offline.compare import compare_versions
 
-    if all(task_kind(ref.manifest.task).takes == "series" for ref in refs):
-        from vss.cli.models.compare_readings import found_on_readings, require_verdicts
-
-        on_readings = found_on_readings(settings, refs, inputs, choice)
-        _tell(on_readings.a.name, on_readings.b.name, on_readings.agreement, f"{on_readings.windows} windows")
-        require_verdicts(on_readings, require)
-        return
     frames = choice.open(settings, inputs)
     with progress("frames", frames.count()) as advance:
         found = compare_versions(refs, settings.model, counted(frames, advance), worst=0, memory=False)
     report_unreadable(found)
-    _tell(found.a.label, found.b.label, found.tally.agreement, f"{found.tally.pictures} frames")
-    require_agreement(found.tally, require, a=found.a.label, b=found.b.label)
-
-
-def _tell(a: str, b: str, agreement: float, on: str) -> None:
-    from vss.model_store.comparison.gate import shown
-
-    click.secho(f"# {b} agrees with {a} by {shown(agreement)} on {on}", dim=True, err=True)
+    return found.tally

@@ -15,8 +15,10 @@ _MOST_CLASSES = 6
 
 def document(comparison: Comparison, saved: list[Path], required: float | None) -> dict[str, Any]:
     """All of it."""
+    from vss.model_store.comparison.gate import agrees
+
     tally = comparison.tally
-    passed = None if required is None else bool(tally.findings) and tally.agreement >= required
+    passed = None if required is None else agrees(tally, required)
     return {
         "task": comparison.task,
         "frames": tally.pictures,

@@ -47,7 +47,7 @@ class FrameChoice:
         """
         if (self.topic is None) == (not inputs):
             which = "both a topic and files were named" if inputs else "no frames to compare on were named"
-            raise ConfigError(which, fix="give --topic frames --from -10m, or images, folders or videos")
+            raise ConfigError(which, fix="give --topic frames --from -10m, or files")
 
     def open(self, settings: Settings, inputs: tuple[str, ...]) -> FileFrames | TopicFrames:
         """The frames.

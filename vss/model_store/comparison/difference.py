@@ -96,6 +96,11 @@ class Tally:
         return 2 * self.matched + self.missed + self.extra
 
     @property
+    def looked_at(self) -> str:
+        """For people."""
+        return f"{self.pictures} frames"
+
+    @property
     def mean_delta(self) -> float:
         """B's confidence less A's, the mean over what matched: above 0 where B is surer."""
         return self._delta_sum / self._deltas if self._deltas else 0.0
