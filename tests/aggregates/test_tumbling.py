@@ -107,3 +107,12 @@ def test_a_source_that_invents_names_keeps_what_it_has_and_fits_into_a_record() 
     assert span.stats["a"].count == 1_000
     # Once the span is over there is room again.
     assert state.add(TEN, 0, 1_000, 50_000, {"b": 1.0}) == Added(late=0, left_out=0)
+
+
+def test_a_sensor_of_many_features_keeps_them_all_where_spans_of_several_widths_are_open() -> None:
+    state, spans = Tumbling(), Spans((10_000, 60_000), grace_ms=5_000)
+    values = {f"feature-{i}": -1 / 3 * 10.0 ** (i % 300 - 250) for i in range(1_000)}
+    for offset, ts_ms in enumerate(range(50_000, 65_000, 500)):
+        assert state.add(spans, 0, offset, ts_ms, values) == Added(late=0, left_out=0)
+    assert len(state.open) == 4
+    assert len(state.to_bytes()) < MAX_STATE_BYTES

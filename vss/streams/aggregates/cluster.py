@@ -17,6 +17,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from vss.config import KafkaSettings
 from vss.errors import ConfigError
 
+# From one try to go back to the committed offsets to the next.
+_AGAIN_S: Final = 0.1
 _UNDERSTOOD: Final = {
     "security.protocol",
     "ssl.ca.location",
@@ -74,6 +76,7 @@ class _CommittedConsumer(Consumer):
             await super().perform_seek()
         except Exception as error:  # of a rebalance that began: the next call tries again
             self.log.info("Cannot go back to the committed offsets yet: %r", error)
+            await self.sleep(_AGAIN_S)
             return False
         self._overtaken = False
         return True

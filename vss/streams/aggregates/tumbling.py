@@ -15,9 +15,9 @@ import orjson
 
 from vss.errors import ConfigError
 
-MAX_STATE_BYTES = 512 << 10
+MAX_STATE_BYTES = 900_000
 """Of one source in the table, about: features or classes that do not fit in are left out. Kafka's records hold 1 MB."""
-_ROW_BYTES = 170  # of one name beside the name itself, at most: six numbers
+_ROW_BYTES = 128  # of one name beside the name itself, at most: six numbers, of which four have 24 characters
 
 
 @dataclass(slots=True)
