@@ -1,4 +1,4 @@
-"""Where transactions run beside the loop."""
+"""A thread for calls into a client that may not come back."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ T = TypeVar("T")
 _PATIENCE_S = 0.1
 
 
-class CommitThread(Executor):
+class DaemonThread(Executor):
     """Runs what is submitted, one after the other, on a thread that never keeps the process from ending.
 
     `ThreadPoolExecutor` waits for its threads when the process ends, and a call into a Kafka client whose broker is
     gone may take half a minute to give up. What is cut off so is a transaction without its end: the broker aborts it.
+
+    Args:
+        name: Of the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

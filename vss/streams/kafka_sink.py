@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from queue import Empty, SimpleQueue
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -14,6 +14,7 @@ from vss.config import KafkaSettings
 from vss.errors import BrokerUnavailable, ConfigError, TransactionAborted
 from vss.logs import Logger
 from vss.schemas.envelope import Commit, Message, TopicPartition
+from vss.streams.daemon_thread import DaemonThread
 from vss.streams.kafka_config import client, transactional_config, translate
 
 # Of one call, which is repeated until the deadline: what `close` may have to wait for.
@@ -64,6 +65,7 @@ class KafkaSink:
         self._busy = threading.Lock()
         self._in_transaction = False
         self._ended_s = -_MARKERS_S
+        self._calls = DaemonThread("kafka")
         self._open()
 
     def transact(self, messages: Sequence[Message], commits: Mapping[TopicPartition, Commit], group: object) -> None:
@@ -81,10 +83,8 @@ class KafkaSink:
                 self._transact(producer, messages, commits, group, Deadline.after(self._patience_s, self._clock))
             except KafkaException as error:
                 raise self._give_up(producer, error) from error
-            except _Stuck as error:
-                self._logger.warning("the Kafka client does not come back; starting a new producer", call=str(error))
-                self._producer = None
-                raise TransactionAborted(str(error)) from error
+            except TimeoutError:
+                raise self._leave() from None
 
     def _transact(
         self,
@@ -102,14 +102,8 @@ class KafkaSink:
         offsets = [KafkaPartition(p.topic, p.partition, c.offset, c.metadata) for p, c in sorted(commits.items())]
         # The one call that heeds no timeout: where the group's coordinator restarts meanwhile, it waits for ever
         # (librdkafka's issues 5456 and 5511).
-        self._insist(
-            lambda: _call(
-                "send_offsets_to_transaction",
-                lambda: producer.send_offsets_to_transaction(offsets, group, _CALL_TIMEOUT_S),
-                timeout_s=_STUCK_AFTER_S,
-            ),
-            deadline,
-        )
+        send = functools.partial(producer.send_offsets_to_transaction, offsets, group, _CALL_TIMEOUT_S)
+        self._insist(lambda: self._calls.submit(send).result(_STUCK_AFTER_S), deadline)
         self._insist(lambda: producer.commit_transaction(_CALL_TIMEOUT_S), deadline)
         self._in_transaction = False
         self._ended_s = self._clock.monotonic()
@@ -129,17 +123,12 @@ class KafkaSink:
         try:
             producer, self._producer = self._producer, None
             if producer is not None and self._in_transaction:
-                abort = threading.Thread(target=self._abort, args=(producer,), daemon=True)
-                abort.start()
-                abort.join(_CLOSE_TIMEOUT_S)
-        finally:
-            self._busy.release()
-
-    def _abort(self, producer: Producer) -> None:
-        try:
-            producer.abort_transaction(_CLOSE_TIMEOUT_S)
-        except KafkaException as error:
+                self._calls.submit(producer.abort_transaction, _CLOSE_TIMEOUT_S).result(_CLOSE_TIMEOUT_S)
+        except (KafkaException, TimeoutError) as error:
             self._logger.debug("the transaction is left to the broker's timeout", error=str(error))
+        finally:
+            self._calls.shutdown(wait=False)
+            self._busy.release()
 
     def _open(self) -> None:
         producer: Producer = client(Producer, self._config, self._logger)
@@ -175,6 +164,14 @@ class KafkaSink:
             else:
                 return
 
+    def _leave(self) -> Exception:
+        """Leaves a client that does not come back, and its thread, to themselves; the next one's start fences it."""
+        self._logger.warning("the Kafka client does not come back; starting a new producer")
+        self._producer = None
+        self._calls.shutdown(wait=False)
+        self._calls = DaemonThread("kafka")
+        return TransactionAborted(f"the Kafka client has not come back for {_STUCK_AFTER_S:g} s")
+
     def _give_up(self, producer: Producer, error: KafkaException) -> Exception:
         """Ends the failed transaction and says what became of it.
 
@@ -198,36 +195,6 @@ class KafkaSink:
         if isinstance(translated, ConfigError | BrokerUnavailable):
             return translated
         return TransactionAborted(str(translated))
-
-
-class _Stuck(Exception):
-    """A call of the client has not come back."""
-
-
-def _call(name: str, call: Callable[[], object], *, timeout_s: float) -> None:
-    """Calls on a thread of its own, which is left to itself where the call does not come back.
-
-    Raises:
-        _Stuck: Not back after `timeout_s`.
-        Exception: What the call raised.
-    """
-    outcomes: SimpleQueue[Exception | None] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            call()
-        except Exception as error:  # for whoever waits
-            outcomes.put(error)
-        else:
-            outcomes.put(None)
-
-    threading.Thread(target=run, name=f"kafka-{name}", daemon=True).start()
-    try:
-        outcome = outcomes.get(timeout=timeout_s)
-    except Empty:
-        raise _Stuck(f"{name} has not come back for {timeout_s:g} s") from None
-    if outcome is not None:
-        raise outcome
 
 
 def _is_member(group: object) -> bool:

@@ -14,12 +14,12 @@ from vss.config import Settings
 from vss.logs import Logger
 from vss.metrics import Metrics
 from vss.schemas import topics as catalogue
+from vss.streams.daemon_thread import DaemonThread
 from vss.streams.kafka_sink import KafkaSink
 from vss.streams.kafka_source import KafkaSource
 from vss.streams.ports import Sink
 from vss.workers.collector import looks_rarely
 from vss.workers.endpoint import Check, Endpoint
-from vss.workers.loop.commit_thread import CommitThread
 from vss.workers.loop.keyed_state import KeyedState
 from vss.workers.loop.loop import Loop
 from vss.workers.loop.step import Step
@@ -96,7 +96,7 @@ def make_loop(
     resources.callback(sink.close)
     source = KafkaSource(settings.kafka, group=group, logger=logger, start_at=settings.loop.start_at)
     resources.callback(source.close)
-    committer = resources.enter_context(CommitThread())
+    committer = resources.enter_context(DaemonThread("commit"))
     return kind(
         step,
         source,
