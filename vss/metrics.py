@@ -17,8 +17,23 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
-        r = self.registry
-        # Inference. The first three names are given by the dashboards users already have.
+        for add in (
+            self._add_inference,
+            self._add_loop,
+            self._add_windows,
+            self._add_forecasts,
+            self._add_models,
+            self._add_result_cache,
+            self._add_view,
+            self._add_aggregates,
+            self._add_quality,
+            self._add_cameras,
+            self._add_sensors,
+        ):
+            add(self.registry)
+
+    def _add_inference(self, r: CollectorRegistry) -> None:
+        # The first three names are given by the dashboards users already have.
         self.inference_requests = Counter(
             "inference_requests_total",
             "Inferences by model and status (ok, error)",
@@ -29,7 +44,8 @@ class Metrics:
             "inference_duration_seconds", "Time of a model call", ["model_name"], buckets=_SECONDS, registry=r
         )
         self.gpu_memory = Gauge("gpu_memory_usage_bytes", "Memory held on the accelerator", registry=r)
-        # The loop.
+
+    def _add_loop(self, r: CollectorRegistry) -> None:
         self.outcomes = Counter("vss_outcomes_total", "Outcomes of records by kind", ["step", "kind"], registry=r)
         self.dead_letters = Counter("vss_dead_letters_total", "Dead letters by reason", ["step", "reason"], registry=r)
         self.shed = Counter("vss_shed_total", "Records left out on purpose, by reason", ["step", "reason"], registry=r)
@@ -53,7 +69,8 @@ class Metrics:
         self.transactions_aborted = Counter(
             "vss_transactions_aborted_total", "Aborted transactions", ["step"], registry=r
         )
-        # Windows of readings.
+
+    def _add_windows(self, r: CollectorRegistry) -> None:
         self.window_keys = Gauge("vss_window_keys", "Sensors that windows are held of (limited)", ["step"], registry=r)
         self.window_bytes = Gauge("vss_window_bytes", "Memory that windows hold (limited)", ["step"], registry=r)
         self.window_readings = Counter(
@@ -74,6 +91,8 @@ class Metrics:
         self.window_rebuilt = Counter(
             "vss_window_rebuilt_readings_total", "Readings read again to rebuild windows", ["step"], registry=r
         )
+
+    def _add_forecasts(self, r: CollectorRegistry) -> None:
         # Forecasts that have met what came.
         self.forecast_error = Gauge(
             "vss_forecast_error",
@@ -87,7 +106,8 @@ class Metrics:
             ["model_name", "model_version", "feature"],
             registry=r,
         )
-        # Models.
+
+    def _add_models(self, r: CollectorRegistry) -> None:
         self.models_loaded = Gauge("vss_models_loaded", "Models in memory (limited)", registry=r)
         self.models_loaded_bytes = Gauge("vss_models_loaded_bytes", "Memory held by them (limited)", registry=r)
         self.model_load_seconds = Histogram(
@@ -121,7 +141,8 @@ class Metrics:
         self.call_timeouts = Counter(
             "vss_call_timeouts_total", "Model calls that took too long", ["model_name"], registry=r
         )
-        # The cache of results in Redis.
+
+    def _add_result_cache(self, r: CollectorRegistry) -> None:
         self.result_cache = Counter(
             "vss_result_cache_total", "Frames looked up in the result cache (hit, miss, error)", ["result"], registry=r
         )
@@ -131,12 +152,14 @@ class Metrics:
             ["result"],
             registry=r,
         )
-        # The view in Redis.
+
+    def _add_view(self, r: CollectorRegistry) -> None:
         self.cache_up = Gauge("vss_cache_up", "1 while Redis answers, 0 while it does not", registry=r)
         self.cache_writes = Counter(
             "vss_cache_writes_total", "Writes to the view (written, stale)", ["result"], registry=r
         )
-        # Aggregates.
+
+    def _add_aggregates(self, r: CollectorRegistry) -> None:
         self.aggregate_records = Counter(
             "vss_aggregate_records_total",
             "Records by source and what became of them (taken, partial, late, known, dead_letter)",
@@ -144,7 +167,8 @@ class Metrics:
             registry=r,
         )
         self.aggregates = Counter("vss_aggregates_total", "Aggregates published", ["source"], registry=r)
-        # The quality of input.
+
+    def _add_quality(self, r: CollectorRegistry) -> None:
         self.quality_events = Counter(
             "vss_quality_events_total",
             "Problems of sources by what is wrong (start, end)",
@@ -152,7 +176,8 @@ class Metrics:
             registry=r,
         )
         self.quality_sources = Gauge("vss_quality_sources", "Sources that are watched (limited)", registry=r)
-        # Cameras.
+
+    def _add_cameras(self, r: CollectorRegistry) -> None:
         self.camera_up = Gauge(
             "vss_camera_up", "1 while the source delivers, 0 while it does not", ["camera"], registry=r
         )
@@ -169,7 +194,8 @@ class Metrics:
         self.camera_buffer = Gauge(
             "vss_camera_buffer_frames", "Frames waiting to be published (limited)", ["camera"], registry=r
         )
-        # Sensors.
+
+    def _add_sensors(self, r: CollectorRegistry) -> None:
         self.sensor_up = Gauge(
             "vss_sensor_up", "1 while the source delivers, 0 while it does not", ["sensor"], registry=r
         )
