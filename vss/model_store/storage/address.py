@@ -30,6 +30,7 @@ from vss.model_store.storage.limits import MAX_BESIDE_BYTES, refuse_if_too_large
 from vss.model_store.storage.listing import (
     Files,
     changed_ns,
+    create,
     files_below,
     forget_listings,
     make_folder_of,
@@ -170,7 +171,7 @@ class AddressPlace:
         with reaching(self.shown):
             try:
                 make_folder_of(self._fs, path)
-                self._fs.pipe_file(path, content, mode="create")
+                create(self._fs, path, content)
             except FileExistsError:
                 return False
             except FileNotFoundError as error:
@@ -346,13 +347,17 @@ class AddressAdding:
                 self._place.upload(self._name, self.number, extra, no_progress)
         self._place.upload(self._name, self.number, file, progress)
         self._require_claim()
-        self._place.write_new(self._place.path(self._name, self.number, SUMS_FILE), sums.encode())
+        if not self._place.write_new(self._place.path(self._name, self.number, SUMS_FILE), sums.encode()):
+            raise self._lost()
         file.chmod(0o444)
         self._place.kept(self._name, self.number, file, parse_sums(sums.encode(), SUMS_FILE).sha256)
 
     def _require_claim(self) -> None:
         if not self._place.holds_claim(self._name, self.number, self._token):
-            raise StoreUnavailable(f"the claim on {self._name}@{self.number} was cleared away", fix="add it again")
+            raise self._lost()
+
+    def _lost(self) -> StoreUnavailable:
+        return StoreUnavailable(f"the claim on {self._name}@{self.number} was cleared away", fix="add it again")
 
 
 def _without_claim(files: Files) -> list[str]:

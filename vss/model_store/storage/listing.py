@@ -62,6 +62,26 @@ def make_folder_of(fs: Any, path: str) -> None:
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
 
+def create(fs: Any, path: str, content: bytes) -> None:
+    """Makes a file, where the backend can in one step with finding that there is none.
+
+    Raises:
+        FileExistsError: There is one.
+    """
+    from fsspec.spec import AbstractFileSystem
+
+    if getattr(fs.pipe_file, "__func__", None) is AbstractFileSystem.pipe_file:
+        # fsspec's own looks first and writes then, whoever came in between.
+        try:
+            with fs.open(path, "xb") as file:
+                file.write(content)
+        except (NotImplementedError, ValueError):  # the backend knows no such mode
+            pass
+        else:
+            return
+    fs.pipe_file(path, content, mode="create")
+
+
 def _lists_at_once(fs: Any) -> bool:
     from fsspec.asyn import AsyncFileSystem
     from fsspec.spec import AbstractFileSystem
